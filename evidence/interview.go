@@ -25,7 +25,7 @@ type Interview struct {
 	Number    int // of this person's interviews on the case, from 1 (P3)
 	State     State
 	PlannedAt Instant
-	Language  string // BCP 47
+	Language  string  // BCP 47
 	StartedAt Instant // 0 until started
 	StoppedAt Instant // 0 until stopped
 	SealedAt  Instant // 0 until sealed
