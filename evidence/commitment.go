@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"strings"
 )
 
 // SaltSize is the length of a commitment's and a leaf's salt, in bytes.
@@ -37,10 +38,11 @@ func NewSalt() string {
 }
 
 // Commitment recomputes the commitment that o opens. A salt of any other form
-// than 64 lower-case hex digits yields a commitment that matches nothing.
+// than 64 lower-case hex digits, or a zero byte in the field, which would move the
+// border to the value, yields a commitment that matches nothing.
 func (o Opening) Commitment() Commitment {
 	salt, err := hex.DecodeString(o.Salt)
-	if err != nil || len(salt) != SaltSize || hex.EncodeToString(salt) != o.Salt {
+	if err != nil || len(salt) != SaltSize || hex.EncodeToString(salt) != o.Salt || strings.ContainsRune(o.Field, 0) {
 		return ""
 	}
 	h := sha256.New()
