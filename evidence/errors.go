@@ -12,6 +12,11 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRefused: known, but not allowed; a [Refusal] carries the reasons.
 	ErrRefused = errors.New("refused")
+	// ErrUnauthenticated: who acts is not known: no credentials, or wrong,
+	// used-up, expired or disabled ones. It never says which.
+	ErrUnauthenticated = errors.New("not signed in")
+	// ErrTooMany: too many attempts from one place; try again later.
+	ErrTooMany = errors.New("too many attempts")
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid input")
 	// ErrConflict: the thing changed since it was read, or exists already, or
@@ -28,6 +33,9 @@ var (
 	// ErrMissingState: a key, log head or table that must exist does not. It is
 	// fatal and never recreated silently.
 	ErrMissingState = errors.New("required state is missing")
+	// ErrUnknownFormat: a signed document names a type or version that this
+	// program does not know. It cannot be judged: it neither holds nor fails.
+	ErrUnknownFormat = errors.New("unknown type or version of document")
 )
 
 // Reason is one sentence of why something was refused or decided.
