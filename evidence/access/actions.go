@@ -1,0 +1,100 @@
+// Package access decides who may do what: one policy (policy.cedar) that a
+// lawyer can read, grants as data, and the delivery of media under them.
+//
+// Every decision is made anew, from facts read for it, by the server's time.
+// Nothing is cached but the knowledge that a custody entry is already committed.
+// The wrapper around Cedar denies whenever any rule could not be evaluated: Cedar
+// itself skips a failing forbid and would allow.
+package access
+
+// Kinds of evidence.Resource.
+const (
+	KindSystem    = "system" // the installation; it has no ID
+	KindAgency    = "agency"
+	KindAccount   = "account"
+	KindCase      = "case"
+	KindPerson    = "person"
+	KindConsent   = "consent"
+	KindInterview = "interview"
+	KindGrant     = "grant"
+	KindExport    = "export"
+)
+
+// Actions: everything that anyone can do in the system. Each is decided by
+// [Service.Authorize] and policy.cedar before it is done, and stands in the
+// custody log under the same name. The comment names the resource that the
+// action is decided on.
+const (
+	AgencyCreate = "agency.create" // system
+	AgencyList   = "agency.list"   // system
+	RoomCreate   = "room.create"   // agency
+	RoomList     = "room.list"     // system
+
+	AccountPropose = "account.propose" // agency
+	AccountApprove = "account.approve" // account
+	AccountInvite  = "account.invite"  // account
+	AccountDisable = "account.disable" // account
+	AccountList    = "account.list"    // system
+	TokenIssue     = "token.issue"     // account (one's own)
+	TokenRevoke    = "token.revoke"    // account (one's own)
+	TokenList      = "token.list"      // account (one's own)
+
+	CaseOpen    = "case.open"     // system
+	CaseList    = "case.list"     // system; the list holds only what the person may know
+	CaseRead    = "case.read"     // case
+	CaseStage   = "case.stage"    // case
+	CaseLogRead = "case.log.read" // case
+	TeamAdd     = "team.add"      // case
+	TeamRemove  = "team.remove"   // case
+	PersonAdd   = "person.add"    // case
+	PersonRead  = "person.read"   // case
+	PersonEdit  = "person.edit"   // person
+	PersonLink  = "person.link"   // person: an account belongs to, or is close to, a suspect
+
+	ConsentRecord   = "consent.record"   // person
+	ConsentAttest   = "consent.attest"   // consent
+	ConsentRead     = "consent.read"     // case
+	ConsentWithdraw = "consent.withdraw" // consent
+
+	InterviewPlan   = "interview.plan"   // case
+	InterviewCancel = "interview.cancel" // interview
+	InterviewRead   = "interview.read"   // interview: plan, state, status, verification; no media
+	InterviewStart  = "interview.start"  // interview
+	InterviewPause  = "interview.pause"  // interview
+	InterviewResume = "interview.resume" // interview
+	InterviewStop   = "interview.stop"   // interview
+	InterviewMark   = "interview.mark"   // interview
+	SourceAdd       = "source.add"       // interview
+
+	GrantRequest = "grant.request" // interview
+	GrantList    = "grant.list"    // system; the list holds only what the person may know
+	GrantRead    = "grant.read"    // grant
+	GrantApprove = "grant.approve" // grant
+	GrantReject  = "grant.reject"  // grant
+	GrantRevoke  = "grant.revoke"  // grant
+	MediaPlay    = "media.play"    // interview; decided by [Service.Deliver] and [Service.Playback] alone
+
+	ExportRequest = "export.request" // interview
+	ExportApprove = "export.approve" // export
+	ExportRead    = "export.read"    // export: download of what was approved
+	ExportAlone   = "export.alone"   // interview: a clear export by one person, demonstration only
+
+	LogRead  = "log.read"  // system: entries of every case and of none, with no names and no reasons
+	LogHead  = "log.head"  // system: checkpoint and proofs, which hold no personal data
+	LogAudit = "log.audit" // system
+)
+
+// Entries that follow from an act, or that the program makes itself. They are
+// never authorised; they appear in the custody log and as events.
+const (
+	EntryInstall       = "installation.create"     // agency and first administrator made
+	EntryInvitationUse = "account.activate"        // an invitation was accepted
+	EntrySignIn        = "account.sign_in"         //
+	EntrySignInLocked  = "account.sign_in_locked"  // too many attempts from one address
+	EntryDeliver       = "media.deliver"           // a delivery window was opened
+	EntryRefuse        = "media.refuse"            // media was refused; limited rate
+	EntryGrantEnd      = "grant.end"               // a grant ended with what it rested on
+	EntryConsentEnd    = "interview.consent_ended" // recording and live view must stop
+	EntryReady         = "interview.ready"         // everything that a start needs is there
+	EntryNotReady      = "interview.not_ready"     // something that a start needs was lost
+)

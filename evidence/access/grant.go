@@ -1,0 +1,138 @@
+package access
+
+import (
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// GrantState is where a grant stands in its life.
+type GrantState string
+
+const (
+	Proposed GrantState = "proposed" // asked for; waits for approval
+	Active   GrantState = "active"   // in force between NotBefore and NotAfter
+	Rejected GrantState = "rejected" // never was in force
+	Revoked  GrantState = "revoked"  // ended by a person
+	Ended    GrantState = "ended"    // ended with what it rested on
+	// Expired is never stored: an active grant is expired from NotAfter on, by
+	// the server's time. See [Grant.StateAt].
+	Expired GrantState = "expired"
+)
+
+// Foundation says what kind of basis a grant rests on (P37).
+type Foundation string
+
+const (
+	OnLaw     Foundation = "law"     // a provision of law, a decision or an order
+	OnConsent Foundation = "consent" // the person's consent, and only while it is valid
+)
+
+// AllSources is the Source of a grant that gives every source of the interview.
+const AllSources = "all"
+
+// Grant is who may see which range of what, for which purpose, on which basis,
+// from when until when (P28).
+type Grant struct {
+	ID        evidence.ID
+	Agency    evidence.ID // of the case
+	Case      evidence.ID
+	Interview evidence.ID
+	Source    string         // AllSources, or the ID of one source
+	To        evidence.ID    // account
+	Asked     evidence.Range // as requested
+	Bounds    evidence.Range // what Tracks truly span
+	Tracks    []TrackBounds
+	NotBefore evidence.Instant // inclusive, server time
+	NotAfter  evidence.Instant // exclusive, server time
+	Purpose   string           // in words; personal
+	Basis     string           // the provision, decision, order or consent, in words; personal
+	RestsOn   Foundation
+	Consent   string // with OnConsent: the purpose of consent that must hold, such as "share_prosecution"
+	State     GrantState
+	// RequestedBy is an account; Approvals are in order, by different accounts.
+	RequestedBy evidence.ID
+	RequestedAt evidence.Instant
+	Approvals   []Approval
+	Needed      int // approvals that make it active: 1, or 2 for what shows a child
+	// EndedBy and EndedAt say who ended or rejected it, and when; the account is
+	// empty when it ended with what it rested on.
+	EndedBy evidence.ID
+	EndedAt evidence.Instant
+	Version int64 // row version for optimistic concurrency
+}
+
+// Approval is one person's yes to a grant.
+type Approval struct {
+	By   evidence.ID      `json:"by"`
+	Role evidence.Role    `json:"role"` // the account's role: RoleCustodian, or another for a second approval
+	At   evidence.Instant `json:"at"`
+}
+
+// TrackBounds is what a grant gives of one track: whole segments only.
+type TrackBounds struct {
+	Track      evidence.ID        `json:"track"`
+	Source     evidence.ID        `json:"source"`
+	Kind       evidence.TrackKind `json:"kind"`
+	Range      evidence.Range     `json:"range"`      // from the first segment's start to the last one's end
+	FirstIndex int                `json:"firstIndex"` // inclusive; always a random access point
+	LastIndex  int                `json:"lastIndex"`  // inclusive
+}
+
+// StateAt returns the state by server time: an active grant whose time is over
+// is Expired.
+func (g Grant) StateAt(now evidence.Instant) GrantState {
+	if g.State == Active && now >= g.NotAfter {
+		return Expired
+	}
+	return g.State
+}
+
+// WasActive reports whether the grant has ever been in force.
+func (g Grant) WasActive() bool { return g.State != Proposed && g.State != Rejected }
+
+func (g Grant) bounds(track evidence.ID) (TrackBounds, bool) {
+	for _, b := range g.Tracks {
+		if b.Track == track {
+			return b, true
+		}
+	}
+	return TrackBounds{}, false
+}
+
+// snap returns the whole segments of one track that lie inside asked. leaves are
+// the track's media leaves by index. A segment that is not a random access point
+// counts only with all its predecessors back to one. outward takes every segment
+// that asked touches instead, and what those depend on. ok is false when nothing
+// fits.
+func snap(leaves []evidence.Leaf, asked evidence.Range, outward bool) (first, last int, ok bool) {
+	best := 0
+	for i := 0; i < len(leaves); {
+		if !inside(leaves[i], asked, outward) {
+			i++
+			continue
+		}
+		begin := i
+		for i++; i < len(leaves) && leaves[i].Index == leaves[i-1].Index+1 && inside(leaves[i], asked, outward); {
+			i++
+		}
+		end := i
+		if outward {
+			for begin > 0 && !leaves[begin].Independent && leaves[begin-1].Index == leaves[begin].Index-1 {
+				begin--
+			}
+		}
+		for begin < end && !leaves[begin].Independent {
+			begin++
+		}
+		if end-begin > best {
+			best, first, last, ok = end-begin, leaves[begin].Index, leaves[end-1].Index, true
+		}
+	}
+	return first, last, ok
+}
+
+func inside(l evidence.Leaf, asked evidence.Range, outward bool) bool {
+	if outward {
+		return asked.Overlaps(l.Range())
+	}
+	return asked.Contains(l.Range())
+}

@@ -1,0 +1,57 @@
+package people
+
+import (
+	"strings"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// AgencyKind says what an agency is to a case.
+type AgencyKind string
+
+const (
+	Police      AgencyKind = "police"
+	Prosecution AgencyKind = "prosecution"
+	Advocates   AgencyKind = "advocates"
+	SocialWork  AgencyKind = "social_work"
+	NGO         AgencyKind = "ngo"
+	Court       AgencyKind = "court"
+	Defence     AgencyKind = "defence"
+)
+
+// AgencyKinds lists every kind, in the order in which pages show them.
+var AgencyKinds = []AgencyKind{Police, Prosecution, Advocates, SocialWork, NGO, Court, Defence}
+
+// Agency is an institution with accounts of its own.
+type Agency struct {
+	ID        evidence.ID
+	Name      string // 1 to 200 characters
+	Kind      AgencyKind
+	CreatedAt evidence.Instant
+}
+
+// Room is an interview room of an agency (P11).
+type Room struct {
+	ID        evidence.ID
+	Agency    evidence.ID
+	Name      string // 1 to 200 characters, unique in the agency
+	Place     string // address as stated in the record of the interview; may be empty
+	TimeZone  string // IANA name, such as "Europe/Belgrade"
+	CreatedAt evidence.Instant
+}
+
+// Languages of the interface and of texts: English, Albanian, Serbian in both scripts.
+var Languages = []string{"en", "sq", "sr-Latn", "sr-Cyrl"}
+
+// maxText bounds every short text that a person types, in bytes.
+const maxText = 200
+
+// line normalises a short text: no surrounding space, no control characters.
+func line(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)), " ")
+}
