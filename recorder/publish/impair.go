@@ -1,0 +1,122 @@
+package publish
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Impairment spoils RTP packets on their way out, retransmissions included. RTCP,
+// DTLS and STUN pass untouched. The zero value spoils nothing.
+type Impairment struct {
+	// Loss is the chance that a packet is lost, 0 to 1.
+	Loss float64
+	// Burst is how many packets are lost in a row once one is; at least 1. Loss
+	// stays the share of all packets.
+	Burst int
+	// Delay holds each packet back.
+	Delay time.Duration
+	// Jitter adds up to this much at random, which reorders packets.
+	Jitter time.Duration
+	// Duplicate is the chance that a packet is sent twice, 0 to 1.
+	Duplicate float64
+	// Seed makes the choices repeatable.
+	Seed uint64
+}
+
+func (i Impairment) none() bool {
+	return i.Loss == 0 && i.Delay == 0 && i.Jitter == 0 && i.Duplicate == 0
+}
+
+// impaired is a packet connection with an Impairment on its writes.
+type impaired struct {
+	net.PacketConn
+	rules   Impairment
+	dropped atomic.Int64
+
+	mu     sync.Mutex // guards what follows
+	random *rand.Rand
+	burst  int // packets still to lose
+	closed bool
+	timers sync.WaitGroup
+}
+
+func impair(conn net.PacketConn, rules Impairment) *impaired {
+	rules.Burst = max(rules.Burst, 1)
+	return &impaired{PacketConn: conn, rules: rules, random: rand.New(rand.NewPCG(rules.Seed, 0x746f6c64))}
+}
+
+// isRTP tells RTP from everything else on a multiplexed port (RFC 7983, RFC 5761).
+func isRTP(b []byte) bool {
+	return len(b) > 12 && b[0] >= 128 && b[0] < 192 && (b[1] < 192 || b[1] > 223)
+}
+
+func (c *impaired) WriteTo(b []byte, to net.Addr) (int, error) {
+	if !isRTP(b) {
+		return c.PacketConn.WriteTo(b, to)
+	}
+	lose, copies, waits := c.fate()
+	if lose {
+		c.dropped.Add(1)
+		return len(b), nil
+	}
+	for _, wait := range waits[:copies] {
+		if wait == 0 {
+			if _, err := c.PacketConn.WriteTo(b, to); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		c.later(append([]byte(nil), b...), to, wait)
+	}
+	return len(b), nil
+}
+
+func (c *impaired) fate() (lose bool, copies int, waits [2]time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.burst > 0 {
+		c.burst--
+		return true, 0, waits
+	}
+	if c.random.Float64() < c.rules.Loss/float64(c.rules.Burst) {
+		c.burst = c.rules.Burst - 1
+		return true, 0, waits
+	}
+	copies = 1
+	if c.random.Float64() < c.rules.Duplicate {
+		copies = 2
+	}
+	for i := range waits {
+		waits[i] = c.rules.Delay
+		if c.rules.Jitter > 0 {
+			waits[i] += time.Duration(c.random.Int64N(int64(c.rules.Jitter)))
+		}
+	}
+	return false, copies, waits
+}
+
+func (c *impaired) later(b []byte, to net.Addr, wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.timers.Add(1)
+	time.AfterFunc(wait, func() {
+		defer c.timers.Done()
+		// An error here is a packet lost on the way, which is what this is for.
+		_, _ = c.PacketConn.WriteTo(b, to)
+	})
+}
+
+// Close lets delayed packets leave before the connection goes.
+func (c *impaired) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.timers.Wait()
+	return c.PacketConn.Close()
+}
