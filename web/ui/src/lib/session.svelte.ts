@@ -1,0 +1,96 @@
+import { api, ok, whenSessionIsLost, type Schema } from './api/client';
+import { Problem } from './api/problem';
+import { useLocale } from './locale.svelte';
+
+export type Me = Schema['Me'];
+export type Role = Me['role'];
+
+type State = 'asking' | 'none' | 'in' | 'locked' | 'unreachable';
+
+/** How often a person's presence is reported at most: the server's own rule is once a minute. */
+const activityEvery = 60_000;
+
+class Session {
+  state = $state<State>('asking');
+  me = $state.raw<Me>();
+  #reported = 0;
+
+  constructor() {
+    whenSessionIsLost((loss) => {
+      if (loss === 'locked' && this.me) this.state = 'locked';
+      else this.#forget();
+    });
+  }
+
+  /** Asks the server who is signed in. */
+  async ask(): Promise<void> {
+    try {
+      this.#enter(await ok(api.GET('/me')));
+    } catch (thrown) {
+      if (thrown instanceof Problem && thrown.status === 401) {
+        if (thrown.code === 'session.locked' && this.me) this.state = 'locked';
+        else this.#forget();
+      } else this.state = 'unreachable';
+    }
+  }
+
+  async signIn(login: string, password: string, code: string): Promise<void> {
+    const before = this.me?.account_id;
+    const me = await ok(api.POST('/session', { body: { login, password, code } }));
+    // Somebody else on this machine must not inherit the pages of the one before.
+    if (before && before !== me.account_id) location.assign('/');
+    this.#enter(me);
+  }
+
+  async acceptInvitation(token: string, password: string, code: string): Promise<void> {
+    this.#enter(await ok(api.POST('/invitations/accept', { body: { token, password, code } })));
+  }
+
+  async signOut(): Promise<void> {
+    await ok(api.DELETE('/session'));
+    this.#forget();
+  }
+
+  /** Reports keys, touches and pointer, so that the 30-minute lock (P38) counts what a person did. */
+  watchActivity(): () => void {
+    const seen = () => {
+      const now = Date.now();
+      if (this.state !== 'in' || now - this.#reported < activityEvery) return;
+      this.#reported = now;
+      void ok(api.POST('/session/activity')).catch(() => {
+        // A lost session was reported on the way; a lost network shows where it matters.
+      });
+    };
+    const kinds = ['keydown', 'pointerdown', 'touchstart'] as const;
+    for (const kind of kinds) addEventListener(kind, seen, { passive: true });
+    const timer = setInterval(() => void this.#look(), 30_000);
+    return () => {
+      for (const kind of kinds) removeEventListener(kind, seen);
+      clearInterval(timer);
+    };
+  }
+
+  /** Shows the lock when its time has come, though nothing was asked of the server. */
+  async #look(): Promise<void> {
+    const locksAt = this.me?.session.locks_at;
+    if (this.state === 'in' && locksAt && Date.parse(locksAt) < Date.now()) await this.ask();
+  }
+
+  #enter(me: Me): void {
+    this.me = me;
+    this.state = 'in';
+    useLocale(me.language, 'account');
+  }
+
+  #forget(): void {
+    this.me = undefined;
+    this.state = 'none';
+  }
+}
+
+export const session = new Session();
+
+/** Whether the person signed in has one of the roles. It decides what is shown; what is allowed the server decides. */
+export function has(...roles: Role[]): boolean {
+  return session.me !== undefined && roles.includes(session.me.role);
+}

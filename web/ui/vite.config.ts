@@ -1,0 +1,32 @@
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+export default defineConfig({
+  plugins: [svelte()],
+  resolve: {
+    alias: {
+      $lib: src('lib'),
+      $m: src('paraglide/messages.js'),
+      $paraglide: src('paraglide'),
+    },
+  },
+  build: {
+    target: 'es2022',
+    // The content security policy allows no data: fonts, images or styles.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    manifest: 'assets/manifest.json',
+    // hls.js with alternate audio is one piece, loaded with the player alone.
+    chunkSizeWarningLimit: 700,
+  },
+  server: {
+    // For work on pages against a running server: TOLDONCE_URL=https://localhost:8443 npm run dev
+    proxy: process.env.TOLDONCE_URL
+      ? { '^/(api|whip)': { target: process.env.TOLDONCE_URL, secure: false } }
+      : undefined,
+  },
+  test: { include: ['test/**/*.test.ts'], environment: 'node' },
+});
