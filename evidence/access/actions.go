@@ -94,7 +94,8 @@ const (
 	EntryDeliver       = "media.deliver"           // a delivery window was opened
 	EntryRefuse        = "media.refuse"            // media was refused; limited rate
 	EntryGrantEnd      = "grant.end"               // a grant ended with what it rested on
-	EntryConsentEnd    = "interview.consent_ended" // recording and live view must stop
+	EntryConsentEnd    = "interview.consent_ended" // recording must stop
+	EntryObserveEnd    = "interview.observe_ended" // live view must stop, recording may go on
 	EntryReady         = "interview.ready"         // everything that a start needs is there
 	EntryNotReady      = "interview.not_ready"     // something that a start needs was lost
 )
