@@ -1,0 +1,44 @@
+package recorder
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/envelope"
+)
+
+// Config is what a [Recorder] is made of. Fields without a stated default must
+// be set.
+type Config struct {
+	Store   Store
+	Objects Objects
+	Keys    envelope.Keyring
+	Seal    Sealer
+	Gate    Gate
+	Facts   Facts
+	Clock   evidence.Clock // default time.Now
+
+	// SpoolDir holds the journals; one process at a time uses it.
+	SpoolDir string
+	// Reserve is how many bytes of disk are kept allocated for recording on
+	// when the disk is full. 0 keeps none.
+	Reserve int64
+	// Retention is how long the object store must keep each object from when
+	// it is written. 0 asks for none.
+	Retention time.Duration
+
+	// UDP carries all media of all sources; the recorder raises its buffers
+	// and closes it. TCP accepts the same over ICE-TCP (RFC 6544); nil: none.
+	UDP net.PacketConn
+	TCP net.Listener
+	// PublicIPs are advertised in place of the addresses of UDP and TCP, for a
+	// server behind address translation. Empty: the addresses as they are.
+	PublicIPs []netip.Addr
+
+	// Software is the program and version that the manifest names.
+	Software string
+	Logger   *slog.Logger // default: discards
+}

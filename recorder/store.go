@@ -1,0 +1,95 @@
+package recorder
+
+import (
+	"context"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/seal"
+)
+
+// Store is what the recorder asks of the database. Every method is safe for
+// concurrent use. A write returns after it is durable, together with its custody
+// entry in one transaction; an error wrapping [evidence.ErrUnknownState] means
+// that it may or may not have been written. Nothing here is called from the
+// path that media takes.
+type Store interface {
+	// Interview returns the interview, or an error wrapping [evidence.ErrNotFound].
+	Interview(ctx context.Context, interview evidence.ID) (evidence.Interview, error)
+	// Transition moves the interview to a state if it is in one of from, and
+	// sets StartedAt, StoppedAt to at where they are not set yet. The error
+	// wraps [evidence.ErrConflict] if it is in another state.
+	Transition(ctx context.Context, interview evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, entry custody.Entry) (evidence.Interview, error)
+	// AppendEntry writes a custody entry that goes with no change of a table.
+	AppendEntry(ctx context.Context, entry custody.Entry) error
+
+	// SaveSource writes a new source and returns it with the name it was given.
+	SaveSource(ctx context.Context, source evidence.Source, entry custody.Entry) (evidence.Source, error)
+	// ReplaceSourceToken gives an existing source a new token.
+	ReplaceSourceToken(ctx context.Context, source evidence.ID, tokenHash []byte, entry custody.Entry) error
+	// SourceByToken returns the source whose token has this SHA-256.
+	SourceByToken(ctx context.Context, tokenHash []byte) (evidence.Source, error)
+	// Sources returns the interview's sources in order of creation.
+	Sources(ctx context.Context, interview evidence.ID) ([]evidence.Source, error)
+	// SaveTrack writes a track; the same one again changes nothing.
+	SaveTrack(ctx context.Context, track evidence.Track) error
+	// Tracks returns the interview's tracks in order of creation.
+	Tracks(ctx context.Context, interview evidence.ID) ([]evidence.Track, error)
+
+	// SaveSegments writes segments; the same again changes nothing, others at a
+	// position that is taken are an error wrapping [evidence.ErrConflict].
+	SaveSegments(ctx context.Context, recording evidence.ID, segments []evidence.Segment) error
+	// Segments returns every segment of the recording by position.
+	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
+
+	// SaveRecordingKey keeps the wrapped data key and the public recipient.
+	SaveRecordingKey(ctx context.Context, interview evidence.ID, wrapped []byte, recipient string) error
+	// RecordingKey returns them, or an error wrapping [evidence.ErrNotFound].
+	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
+
+	// SaveSealed writes what the seal consists of and moves the interview from
+	// stopping to sealed.
+	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error
+	// Sealed returns it, or an error wrapping [evidence.ErrNotFound].
+	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+
+	// EventsAfter returns events newer than an id, oldest first.
+	EventsAfter(ctx context.Context, after int64, filter custody.EventFilter, limit int) ([]custody.Event, error)
+	// Changed returns a channel that is closed at the next event. Take it
+	// before reading events.
+	Changed() <-chan struct{}
+}
+
+// Objects keeps ciphertext. A key is written once; the same content again is
+// not an error.
+type Objects interface {
+	// Put stores body under key until at least retainUntil and returns the
+	// version under which it is kept, empty if the store has none.
+	Put(ctx context.Context, key string, body []byte, sum evidence.Digest, retainUntil time.Time) (version string, err error)
+}
+
+// Sealer signs and timestamps manifests.
+type Sealer interface {
+	// Seal returns the seal over a canonical manifest.
+	Seal(ctx context.Context, manifest []byte, predicate evidence.RecordingPredicate) (seal.Sealed, error)
+}
+
+// Gate says whether an interview may be recorded now (P9, P40, P41).
+type Gate interface {
+	// Check returns nil if it may, and a [*evidence.Refusal] with every reason
+	// if it may not. Any other error means that it cannot be told now.
+	Check(ctx context.Context, interview evidence.ID) error
+}
+
+// Facts tells what a manifest repeats of the case file and the room.
+type Facts interface {
+	// RecordingFacts returns them for an interview.
+	RecordingFacts(ctx context.Context, interview evidence.ID) (RecordingFacts, error)
+}
+
+// RecordingFacts stand in the manifest.
+type RecordingFacts struct {
+	CaseReference evidence.Commitment // to the agency's case number (P9)
+	TimeZone      string              // IANA name of the room's zone (P11)
+}
