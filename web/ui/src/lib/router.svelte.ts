@@ -1,7 +1,7 @@
 import type { Component } from 'svelte';
 
-/** A page's module, loaded when its route is first opened. */
-export type PageModule = { default: Component<{ params: Record<string, string> }> };
+/** A page's module, loaded when its route is first opened. A page takes `params`, or nothing. */
+export type PageModule = { default: Component<{ params: Record<string, string> }> | Component<Record<string, never>> };
 
 export interface Route {
   /** Path with `:name` for a parameter of one segment. */

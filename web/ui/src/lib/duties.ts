@@ -1,0 +1,158 @@
+// What waits for the person who signed in, drawn from the lists that she may read.
+import { m } from '$m';
+import { api, ok, type Schema } from './api/client';
+import type { Me } from './session.svelte';
+import { listing, moment, position, until } from './text/time';
+import { roleWord, sourceWord } from './text/words';
+
+export interface Duty {
+  key: string;
+  /** now: somebody waits at this moment; soon: waits for a decision; open: can be done. */
+  urgency: 'now' | 'soon' | 'open';
+  title: string;
+  text: string;
+  href: string;
+  act: string;
+}
+
+export interface Desk {
+  duties: Duty[];
+  cases: Schema['Case'][];
+}
+
+type Lists = {
+  cases: Schema['Case'][];
+  interviews: Schema['Interview'][];
+  grants: Schema['Grant'][];
+  packages: Schema['Export'][];
+  accounts: Schema['Account'][];
+};
+
+/** Reads what the person's role has to do with, and nothing else. */
+export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
+  const is = (...roles: Me['role'][]) => roles.includes(me.role);
+  const none = Promise.resolve({ items: [] });
+  const [cases, interviews, grants, packages, accounts] = await Promise.all([
+    is('admin') ? none : ok(api.GET('/cases', { signal })),
+    is('admin', 'auditor') ? none : ok(api.GET('/interviews', { signal })),
+    is('case_manager', 'prosecutor', 'custodian', 'observer', 'advocate', 'interviewer') ? ok(api.GET('/grants', { signal })) : none,
+    is('prosecutor', 'custodian') ? ok(api.GET('/exports', { signal })) : none,
+    is('admin', 'custodian') ? ok(api.GET('/accounts', { signal })) : none,
+  ]);
+  const lists: Lists = {
+    cases: cases.items,
+    interviews: interviews.items,
+    grants: grants.items,
+    packages: packages.items,
+    accounts: accounts.items,
+  };
+  return { duties: dutiesOf(me, lists, Date.now()), cases: lists.cases };
+}
+
+const order = { now: 0, soon: 1, open: 2 };
+
+/** The duties in the order in which they press. */
+export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
+  return [
+    ...lists.interviews.flatMap((it) => interviewDuty(me, it)),
+    ...lists.grants.flatMap((it) => grantDuty(me, it, now)),
+    ...lists.packages.flatMap(packageDuty),
+    ...lists.accounts.flatMap((it) => accountDuty(me, it)),
+    ...lists.cases.flatMap((it) => caseDuty(me, it)),
+  ].sort((a, b) => order[a.urgency] - order[b.urgency]);
+}
+
+function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
+  const title = m.duty_interview({ person: it.person.pseudonym, number: it.number, case: it.case.reference });
+  const about = { key: `interview ${it.id}`, title, href: `/interviews/${it.id}` };
+  const mine = me.role === 'interviewer';
+  switch (it.state) {
+    case 'recording':
+    case 'paused':
+      return [{
+        ...about,
+        urgency: 'now',
+        text: it.state === 'recording' ? m.duty_interview_recording() : m.duty_interview_paused(),
+        href: mine ? `${about.href}/room` : about.href,
+        act: mine ? m.duty_to_room() : m.look(),
+      }];
+    case 'ready':
+      return [{
+        ...about,
+        urgency: 'soon',
+        text: m.duty_interview_ready({ when: moment(it.planned_at), room: it.room.name }),
+        act: mine ? m.duty_prepare() : m.look(),
+      }];
+    case 'planned':
+      return [{ ...about, urgency: 'soon', text: m.duty_interview_missing({ when: moment(it.planned_at) }), act: m.duty_see_missing() }];
+    default:
+      return [];
+  }
+}
+
+function grantDuty(me: Me, it: Schema['Grant'], now: number): Duty[] {
+  const what = m.grant_what({ source: sourceWord(it.source), from: position(it.bounds.from), until: position(it.bounds.until) });
+  if (it.state === 'proposed' && it.may_approve) {
+    return [{
+      key: `grant ${it.id}`,
+      urgency: 'soon',
+      title: m.duty_grant({ who: it.to.name, role: roleWord(it.to.role), case: it.case.reference }),
+      text: what,
+      href: '/grants',
+      act: m.duty_decide(),
+    }];
+  }
+  if (it.state === 'active' && it.to.id === me.account_id && Date.parse(it.not_after) > now) {
+    const open = Date.parse(it.not_before) <= now;
+    return [{
+      key: `grant ${it.id}`,
+      urgency: 'open',
+      title: m.duty_review({ case: it.case.reference }),
+      text: open ? m.duty_review_ends({ what, when: until(it.not_after, now) }) : m.duty_review_begins({ what, when: moment(it.not_before) }),
+      href: `/interviews/${it.interview_id}/review`,
+      act: m.review(),
+    }];
+  }
+  return [];
+}
+
+function packageDuty(it: Schema['Export']): Duty[] {
+  if (it.state === 'proposed' && it.may_approve) {
+    return [{
+      key: `package ${it.id}`,
+      urgency: 'soon',
+      title: m.duty_package({ who: it.requested_by.name, case: it.case.reference }),
+      text: it.clear ? m.duty_package_clear() : m.duty_package_encrypted(),
+      href: '/packages',
+      act: m.duty_decide(),
+    }];
+  }
+  return [];
+}
+
+function accountDuty(me: Me, it: Schema['Account']): Duty[] {
+  if (it.state !== 'proposed' || it.created_by?.id === me.account_id) return [];
+  return [{
+    key: `account ${it.id}`,
+    urgency: 'soon',
+    title: m.duty_account({ name: it.name, role: roleWord(it.role) }),
+    text: m.duty_account_text({ who: it.created_by?.name ?? '' }),
+    href: '/accounts',
+    act: m.duty_decide(),
+  }];
+}
+
+function caseDuty(me: Me, it: Schema['Case']): Duty[] {
+  if (it.manager) {
+    if (me.role === 'case_manager' && it.counts.people === 0 && it.stage !== 'closed') {
+      return [{ key: `case ${it.id}`, urgency: 'open', title: it.reference, text: m.duty_case_people(), href: `/cases/${it.id}/people`, act: m.duty_add_person() }];
+    }
+    return [];
+  }
+  return [{ key: `case ${it.id}`, urgency: 'soon', title: it.reference, text: m.duty_case_manager(), href: `/cases/${it.id}`, act: m.look() }];
+}
+
+/** What a case file holds, in one line. */
+export function contents(counts: Schema['CaseCounts']): string {
+  return listing([m.count_people({ n: counts.people }), m.count_interviews({ n: counts.interviews }), m.count_grants({ n: counts.open_grants })]);
+}

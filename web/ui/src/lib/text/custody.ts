@@ -1,0 +1,131 @@
+// The custody log as sentences: who did what to whom.
+import { m } from '$m';
+import type { Schema } from '../api/client';
+import { position } from './time';
+import { personKindWord, phaseWord, roleWord, sourceRoleWord, stageWord } from './words';
+
+export type Entry = Schema['Entry'];
+
+/** Names for the identifiers that entries hold, as far as the reader may know them. */
+export interface Names {
+  account: (id: string) => string | undefined;
+  person: (id: string) => string | undefined;
+  interview: (id: string) => string | undefined;
+  /** To whom a grant is. */
+  grant: (id: string) => string | undefined;
+  /** The source of a track, and whether it is sound or picture. */
+  track: (id: string) => string | undefined;
+}
+
+export const noNames: Names = {
+  account: () => undefined,
+  person: () => undefined,
+  interview: () => undefined,
+  grant: () => undefined,
+  track: () => undefined,
+};
+
+/** Who did it: a name, else a role. */
+export function actorWords(actor: Entry['actor']): string {
+  if (actor.kind === 'system') return m.actor_system();
+  if (actor.kind === 'device') return m.actor_device();
+  if (actor.name) return actor.role ? `${roleWord(actor.role)} ${actor.name}` : actor.name;
+  return actor.role ? roleWord(actor.role) : m.actor_somebody();
+}
+
+type Write = (who: string, entry: Entry, names: Names) => string;
+
+const detail = (entry: Entry, key: string) => entry.details?.[key] ?? '';
+const micros = (entry: Entry, key: string) => position(Number(detail(entry, key)) || 0);
+const account = (entry: Entry, key: string, names: Names) => names.account(detail(entry, key)) ?? m.actor_somebody();
+const person = (entry: Entry, names: Names) => names.person(detail(entry, 'person') || (entry.subject_id ?? '')) ?? m.somebody_on_case();
+const interview = (entry: Entry, names: Names) => names.interview(entry.interview_id ?? entry.subject_id ?? '') ?? m.an_interview();
+
+function tracks(entry: Entry, names: Names): string {
+  const all = Object.entries(entry.details ?? {})
+    .filter(([key]) => key.startsWith('track.'))
+    .map(([, id]) => names.track(id))
+    .filter((name) => name !== undefined);
+  return [...new Set(all)].join(', ') || m.the_recording();
+}
+
+const sentences: Record<string, Write> = {
+  'installation.create': () => m.log_installation_create(),
+  'agency.create': (who) => m.log_agency_create({ who }),
+  'room.create': (who) => m.log_room_create({ who }),
+
+  'account.propose': (who, e) => m.log_account_propose({ who, role: roleWord(detail(e, 'role')) }),
+  'account.approve': (who, e) => m.log_account_approve({ who, role: roleWord(detail(e, 'role')) }),
+  'account.invite': (who) => m.log_account_invite({ who }),
+  'account.activate': (who) => m.log_account_activate({ who }),
+  'account.disable': (who) => m.log_account_disable({ who }),
+  'account.sign_in': (who) => m.log_account_sign_in({ who }),
+  'account.sign_in_locked': () => m.log_account_sign_in_locked(),
+  'account.sign_out': (who) => m.log_account_sign_out({ who }),
+  'token.issue': (who) => m.log_token_issue({ who }),
+  'token.revoke': (who) => m.log_token_revoke({ who }),
+
+  'case.open': (who) => m.log_case_open({ who }),
+  'case.stage': (who, e) => m.log_case_stage({ who, from: stageWord(detail(e, 'from')), to: stageWord(detail(e, 'to')) }),
+  'team.add': (who, e, n) => m.log_team_add({ who, member: account(e, 'account', n), role: roleWord(detail(e, 'role')) }),
+  'team.remove': (who, e, n) => m.log_team_remove({ who, member: account(e, 'account', n), role: roleWord(detail(e, 'role')) }),
+  'person.add': (who, e, n) => m.log_person_add({ who, person: n.person(e.subject_id ?? '') ?? personKindWord(detail(e, 'kind')) }),
+  'person.edit': (who, e, n) => m.log_person_edit({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
+  'person.link': (who, e, n) => m.log_person_link({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
+
+  'consent.record': (who, e, n) =>
+    detail(e, 'decision') === 'refused' ? m.log_consent_refused({ who, person: person(e, n) }) : m.log_consent_record({ who, person: person(e, n) }),
+  'consent.attest': (who, e, n) => m.log_consent_attest({ who, person: person(e, n) }),
+  'consent.withdraw': (who, e, n) => m.log_consent_withdraw({ who, person: person(e, n) }),
+
+  'interview.plan': (who, e, n) => m.log_interview_plan({ who, interview: interview(e, n) }),
+  'interview.cancel': (who, e, n) => m.log_interview_cancel({ who, interview: interview(e, n) }),
+  'interview.ready': (_, e, n) => m.log_interview_ready({ interview: interview(e, n) }),
+  'interview.not_ready': (_, e, n) => m.log_interview_not_ready({ interview: interview(e, n) }),
+  'interview.start': (who, e, n) => m.log_interview_start({ who, interview: interview(e, n) }),
+  'interview.pause': (who, e, n) => m.log_interview_pause({ who, interview: interview(e, n) }),
+  'interview.resume': (who, e, n) => m.log_interview_resume({ who, interview: interview(e, n) }),
+  'interview.stop': (who, e, n) => m.log_interview_stop({ who, interview: interview(e, n) }),
+  'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),
+  'interview.consent_ended': (_, e, n) => m.log_interview_consent_ended({ interview: interview(e, n) }),
+  'interview.mark': (who, e, n) =>
+    detail(e, 'kind') === 'phase'
+      ? m.log_interview_phase({ who, interview: interview(e, n), phase: phaseWord(detail(e, 'value')) })
+      : m.log_interview_mark({ who, interview: interview(e, n) }),
+  'source.add': (who, e, n) => m.log_source_add({ who, interview: interview(e, n), source: sourceRoleWord(detail(e, 'role')) }),
+
+  'grant.request': (who, e, n) => m.log_grant_request({ who, to: account(e, 'to', n) }),
+  'grant.approve': (who, e, n) =>
+    detail(e, 'state') === 'proposed' ? m.log_grant_approve_first({ who, to: account(e, 'to', n) }) : m.log_grant_approve({ who, to: account(e, 'to', n) }),
+  'grant.reject': (who, e, n) => m.log_grant_reject({ who, to: account(e, 'to', n) }),
+  'grant.revoke': (who, e, n) => m.log_grant_revoke({ who, to: account(e, 'to', n) }),
+  'grant.end': (_, e, n) => m.log_grant_end({ to: account(e, 'to', n) }),
+  'media.deliver': (who, e, n) => m.log_media_deliver({ who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) }),
+  'media.refuse': (who) => m.log_media_refuse({ who }),
+
+  'export.request': (who, e, n) => m.log_export_request({ who, interview: interview(e, n) }),
+  'export.approve': (who, e, n) => m.log_export_approve({ who, interview: interview(e, n) }),
+  'export.alone': (who, e, n) => m.log_export_alone({ who, interview: interview(e, n) }),
+  'export.read': (who, e, n) => m.log_export_read({ who, interview: interview(e, n) }),
+  'log.audit': (who) => m.log_log_audit({ who }),
+};
+
+/** One entry as a sentence; an action that this version does not know is named by its code. */
+export function sentence(entry: Entry, names: Names): string {
+  const who = actorWords(entry.actor);
+  return sentences[entry.action]?.(who, entry, names) ?? m.log_other({ who, action: entry.action });
+}
+
+/** The actions that have a sentence, for the filter. */
+export const families = [
+  { value: '', label: m.log_filter_all },
+  { value: 'consent', label: m.case_consents },
+  { value: 'interview', label: m.case_interviews },
+  { value: 'grant', label: m.nav_grants },
+  { value: 'media', label: m.log_filter_media },
+  { value: 'export', label: m.nav_packages },
+  { value: 'team', label: m.case_team },
+  { value: 'person', label: m.nav_people },
+] as const;
+
+export const knownActions = Object.keys(sentences);

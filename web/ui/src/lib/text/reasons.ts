@@ -1,0 +1,2 @@
+/** Words for the reasons of the server's refusals, by code. */
+export const reasonTexts: Record<string, () => string> = {};

@@ -1,0 +1,31 @@
+import type { Route } from '$lib/router.svelte';
+
+/** Every page, in one list. */
+export const routes: readonly Route[] = [
+  { path: '/', load: () => import('./pages/Start.svelte') },
+  { path: '/welcome', load: () => import('./pages/Welcome.svelte'), open: true },
+  { path: '/account', load: () => import('./pages/MyAccount.svelte') },
+
+  { path: '/cases', load: () => import('./pages/Cases.svelte') },
+  { path: '/cases/:case', load: () => import('./pages/case/Overview.svelte') },
+  { path: '/cases/:case/people', load: () => import('./pages/case/People.svelte') },
+  { path: '/cases/:case/people/:person', load: () => import('./pages/case/Person.svelte') },
+  { path: '/cases/:case/consents', load: () => import('./pages/case/Consents.svelte') },
+  { path: '/cases/:case/consents/new', load: () => import('./pages/case/NewConsent.svelte') },
+  { path: '/cases/:case/interviews', load: () => import('./pages/case/Interviews.svelte') },
+  { path: '/cases/:case/access', load: () => import('./pages/case/Access.svelte') },
+  { path: '/cases/:case/custody', load: () => import('./pages/case/Custody.svelte') },
+
+  { path: '/interviews/:interview', load: () => import('./pages/interview/Interview.svelte') },
+  { path: '/interviews/:interview/room', load: () => import('./pages/room/Room.svelte'), bare: true },
+  { path: '/interviews/:interview/review', load: () => import('./pages/review/Review.svelte') },
+
+  { path: '/grants', load: () => import('./pages/Grants.svelte') },
+  { path: '/packages', load: () => import('./pages/Packages.svelte') },
+  { path: '/people', load: () => import('./pages/People.svelte') },
+  { path: '/custody', load: () => import('./pages/Log.svelte') },
+
+  { path: '/accounts', load: () => import('./pages/Accounts.svelte') },
+  { path: '/agencies', load: () => import('./pages/Agencies.svelte') },
+  { path: '/rooms', load: () => import('./pages/Rooms.svelte') },
+];
