@@ -87,7 +87,9 @@ func (g Grant) StateAt(now evidence.Instant) GrantState {
 }
 
 // WasActive reports whether the grant has ever been in force.
-func (g Grant) WasActive() bool { return g.State != Proposed && g.State != Rejected }
+func (g Grant) WasActive() bool {
+	return g.State != Proposed && g.State != Rejected && len(g.Approvals) >= g.Needed
+}
 
 func (g Grant) bounds(track evidence.ID) (TrackBounds, bool) {
 	for _, b := range g.Tracks {

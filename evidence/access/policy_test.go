@@ -1,9 +1,362 @@
 package access
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
 
-func TestPolicyFitsItsSchema(t *testing.T) {
-	if _, err := loadRules(policyText, schemaText); err != nil {
+	cedar "github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+func theRules(t testing.TB) *rules {
+	t.Helper()
+	r, err := loadRules(policyText, schemaText)
+	if err != nil {
 		t.Fatal(err)
+	}
+	return r
+}
+
+// actionsByKind says on which kind of thing each action is decided.
+var actionsByKind = map[string][]string{
+	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit},
+	KindAgency:    {RoomCreate, AccountPropose},
+	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, TokenIssue, TokenRevoke, TokenList},
+	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, ConsentRead, InterviewPlan},
+	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
+	KindConsent:   {ConsentAttest, ConsentWithdraw},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay},
+	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
+	KindExport:    {ExportApprove, ExportRead},
+}
+
+func TestEveryActionIsInTheSchema(t *testing.T) {
+	r := theRules(t)
+	known := map[string]bool{knowCase: true}
+	for _, actions := range actionsByKind {
+		for _, action := range actions {
+			known[action] = true
+			if _, ok := r.byAction[types.String(action)]; !ok {
+				t.Errorf("%s is not in the schema", action)
+			}
+		}
+	}
+	for action := range r.byAction {
+		if !known[string(action)] {
+			t.Errorf("the schema has %s, which no test knows", action)
+		}
+	}
+}
+
+// case is one line of the table: who, what she is on the case, and what she may do.
+type who struct {
+	name   string
+	role   evidence.Role
+	roles  []evidence.Role
+	agency evidence.ID
+	change func(*Standing)
+	demo   bool
+	may    []string // every action that is allowed; all others must be refused
+}
+
+const (
+	here  evidence.ID = "01900000-0000-7000-8000-000000000001"
+	other evidence.ID = "01900000-0000-7000-8000-000000000002"
+	me    evidence.ID = "01900000-0000-7000-8000-000000000003"
+	thing evidence.ID = "01900000-0000-7000-8000-000000000004"
+)
+
+var lists = []string{AgencyList, RoomList, AccountList, CaseList, GrantList, LogHead}
+
+func with(more ...[]string) []string {
+	all := append([]string{}, lists...)
+	for _, m := range more {
+		all = append(all, m...)
+	}
+	return all
+}
+
+// TestWhoMayDoWhat is the policy as a table. What is not listed must be refused.
+func TestWhoMayDoWhat(t *testing.T) {
+	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
+	asking := []string{GrantRequest, ConsentAttest, MediaPlay}
+	party := []string{GrantRead, GrantRevoke}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd}
+	custody := []string{LogRead, LogAudit, AccountApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
+	own := func(s *Standing) { s.Own = true }
+	for _, w := range []who{
+		{name: "administrator", role: evidence.RoleAdmin, agency: here,
+			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable})},
+		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
+			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, GrantRead, GrantRevoke})},
+		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, ConsentAttest, CaseLogRead, PersonLink, GrantRead})},
+		{name: "auditor", role: evidence.RoleAuditor, agency: here,
+			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit})},
+		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit})},
+		{name: "custodian", role: evidence.RoleCustodian, agency: here, may: with(reading, custody)},
+		{name: "custodian of another agency", role: evidence.RoleCustodian, agency: other, may: with([]string{LogRead, LogAudit})},
+		{name: "custodian who asked", role: evidence.RoleCustodian, agency: here, change: own,
+			may: with(reading, remove(custody, AccountApprove, GrantApprove, ExportApprove))},
+		{name: "custodian who would receive it", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Recipient = true },
+			may: with(reading, remove(custody, GrantApprove))},
+		{name: "custodian in a demonstration", role: evidence.RoleCustodian, agency: here, demo: true, may: with(reading, custody, []string{ExportAlone})},
+		{name: "case manager without a case", role: evidence.RoleCaseManager, agency: here, may: with([]string{CaseOpen})},
+		{name: "case manager on the case", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
+			may: with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+		{name: "case manager, a child's grant that a custodian approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
+			change: func(s *Standing) { s.Child, s.CustodianApproved = true, true },
+			may:    with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, GrantApprove})},
+		{name: "case manager, a child's grant that nobody approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
+			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
+			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
+			may:    with(reading, remove(asking, ConsentAttest), managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead})},
+		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
+			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
+		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
+			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead})},
+		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking)},
+		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
+			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest})},
+		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
+			may: with(reading, asking, []string{CaseLogRead, PersonLink, ExportRequest}, party)},
+		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
+		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
+			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw})},
+		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
+		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
+	} {
+		t.Run(w.name, func(t *testing.T) { w.check(t, theRules(t), true) })
+	}
+}
+
+func remove(from []string, what ...string) []string {
+	var out []string
+	for _, s := range from {
+		if !strings.Contains(" "+strings.Join(what, " ")+" ", " "+s+" ") {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (w who) check(t *testing.T, r *rules, secondFactor bool) {
+	allowed := map[string]bool{}
+	for _, action := range w.may {
+		allowed[action] = true
+	}
+	validator := validate.New(r.schema)
+	for kind, actions := range actionsByKind {
+		if kind != KindSystem && kind != KindAgency && kind != KindAccount {
+			actions = append([]string{knowCase}, actions...)
+		}
+		for _, action := range actions {
+			st := Standing{Active: true, Agency: w.agency, Role: w.role, OwnedBy: here, Roles: w.roles}
+			if w.change != nil {
+				w.change(&st)
+			}
+			actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: secondFactor}
+			s := &Service{Config: Config{Demonstration: w.demo}, rules: r}
+			facts := s.facts(actor, st, 1000)
+			if action == MediaPlay {
+				for k, v := range playFacts(Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 1001}, TrackBounds{FirstIndex: 3, LastIndex: 3}, true, 3, false) {
+					facts[k] = v
+				}
+			}
+			on := evidence.Resource{Kind: kind, ID: thing}
+			e := entitiesOf(actor, on, st)
+			request := cedar.Request{Principal: e.principal.UID, Action: cedar.NewEntityUID("Action", types.String(action)), Resource: e.resource.UID, Context: cedar.NewRecord(facts)}
+			if err := validator.Request(request); err != nil {
+				t.Errorf("%s: the request does not fit the schema: %v", action, err)
+			}
+			if err := validator.Entity(e.principal); err != nil {
+				t.Errorf("%s: %v", action, err)
+			}
+			got, why, err := r.decide(action, e, cedar.NewRecord(facts))
+			if err != nil {
+				t.Errorf("%s on %s: %v", action, kind, err)
+			}
+			if got != allowed[action] {
+				t.Errorf("%s on %s: allowed %v, want %v (%v)", action, kind, got, allowed[action], why)
+			}
+		}
+	}
+}
+
+func TestNobodyDoesAnythingWithoutASecondFactor(t *testing.T) {
+	for _, role := range evidence.Roles {
+		who{role: role, agency: here, roles: []evidence.Role{role}}.check(t, theRules(t), false)
+	}
+}
+
+func TestTokensAreOnesOwn(t *testing.T) {
+	r := theRules(t)
+	st := Standing{Active: true, Agency: here, Role: evidence.RoleAdmin, OwnedBy: here}
+	actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
+	s := &Service{rules: r}
+	for id, want := range map[evidence.ID]bool{me: true, other: false} {
+		e := entitiesOf(actor, evidence.Resource{Kind: KindAccount, ID: id}, st)
+		if got, _, err := r.decide(TokenIssue, e, cedar.NewRecord(s.facts(actor, st, 0))); got != want || err != nil {
+			t.Errorf("token of %s: %v, %v", id, got, err)
+		}
+	}
+}
+
+func TestWhenMediaPlays(t *testing.T) {
+	r := theRules(t)
+	good := Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 2000}
+	for _, c := range []struct {
+		name    string
+		change  func(*Grant)
+		now     evidence.Instant
+		inTrack bool
+		at      int
+		consent bool
+		code    string // of the refusal; empty if it plays
+	}{
+		{"from the first moment", nil, 1000, true, 5, false, ""},
+		{"to the last", nil, 1999, true, 5, false, ""},
+		{"first segment", nil, 1500, true, 3, false, ""},
+		{"last segment", nil, 1500, true, 7, false, ""},
+		{"before its time", nil, 999, true, 5, false, "grant.not_yet"},
+		{"after its time", nil, 2000, true, 5, false, "grant.over"},
+		{"the segment before", nil, 1500, true, 2, false, "grant.outside"},
+		{"the segment after", nil, 1500, true, 8, false, "grant.outside"},
+		{"no segment", nil, 1500, true, -1, false, "grant.outside"},
+		{"another track", nil, 1500, false, 5, false, "grant.outside"},
+		{"revoked", func(g *Grant) { g.State = Revoked }, 1500, true, 5, false, "grant.revoked"},
+		{"ended", func(g *Grant) { g.State = Ended }, 1500, true, 5, false, "grant.not_active"},
+		{"proposed", func(g *Grant) { g.State = Proposed }, 1500, true, 5, false, "grant.not_active"},
+		{"rejected", func(g *Grant) { g.State = Rejected }, 1500, true, 5, false, "grant.not_active"},
+		{"a state from the future", func(g *Grant) { g.State = "sleeping" }, 1500, true, 5, false, "grant.not_active"},
+		{"on a consent that holds", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, true, ""},
+		{"on a consent that does not", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, false, "grant.basis_ended"},
+		{"to somebody else", func(g *Grant) { g.To = other }, 1500, true, 5, false, "none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := good
+			if c.change != nil {
+				c.change(&g)
+			}
+			st := Standing{Active: true, Agency: other, Role: evidence.RoleProsecutor, OwnedBy: here, Roles: []evidence.Role{evidence.RoleProsecutor}}
+			actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
+			s := &Service{rules: r}
+			facts := s.facts(actor, st, c.now)
+			for k, v := range playFacts(g, TrackBounds{FirstIndex: 3, LastIndex: 7}, c.inTrack, c.at, c.consent) {
+				facts[k] = v
+			}
+			got, why, err := r.decide(MediaPlay, entitiesOf(actor, evidence.Resource{Kind: KindInterview, ID: thing}, st), cedar.NewRecord(facts))
+			if err != nil {
+				t.Fatal(err)
+			}
+			code := ""
+			if !got {
+				code = "none"
+			}
+			if len(why) > 0 {
+				code = why[0].Code
+			}
+			if code != c.code {
+				t.Errorf("got %q, want %q", code, c.code)
+			}
+		})
+	}
+}
+
+// TestARuleThatFailsDenies: Cedar skips a forbid whose condition cannot be
+// evaluated, and would allow.
+func TestARuleThatFailsDenies(t *testing.T) {
+	const policy = `@id("yes") permit (principal, action, resource);
+@id("no") @code("x") @reason("No.") forbid (principal, action, resource) when { context.linked };`
+	r, err := loadRules([]byte(policy), schemaText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me}
+	st := Standing{Active: true, OwnedBy: here}
+	facts := (&Service{}).facts(actor, st, 0)
+	e := entitiesOf(actor, evidence.Resource{Kind: KindSystem}, st)
+	if ok, _, err := r.decide(CaseList, e, cedar.NewRecord(facts)); !ok || err != nil {
+		t.Fatalf("with every fact: %v, %v", ok, err)
+	}
+	delete(facts, "linked")
+	set := r.byAction[CaseList]
+	if raw, d := cedar.Authorize(set, e, cedar.Request{Principal: e.principal.UID, Action: cedar.NewEntityUID("Action", CaseList), Resource: e.resource.UID, Context: cedar.NewRecord(facts)}); raw != cedar.Allow || len(d.Errors) != 1 {
+		t.Fatalf("Cedar itself: %v with %d errors; this test is about an answer that it no longer gives", raw, len(d.Errors))
+	}
+	if ok, _, err := r.decide(CaseList, e, cedar.NewRecord(facts)); ok || !errors.Is(err, errRule) {
+		t.Errorf("with a fact missing: %v, %v", ok, err)
+	}
+	if ok, _, err := r.decide("no.such_action", e, cedar.NewRecord(facts)); ok || err == nil {
+		t.Errorf("an unknown action: %v, %v", ok, err)
+	}
+}
+
+func TestPoliciesThatDoNotStart(t *testing.T) {
+	for name, policy := range map[string]string{
+		"no name":               `permit (principal, action, resource);`,
+		"a name twice":          `@id("a") permit (principal, action, resource); @id("a") permit (principal, action, resource);`,
+		"a forbid with no word": `@id("a") forbid (principal, action, resource);`,
+		"an unknown fact":       `@id("a") permit (principal, action, resource) when { context.rich };`,
+		"an unknown action":     `@id("a") permit (principal, action == Action::"media.steal", resource);`,
+		"a wrong type":          `@id("a") permit (principal, action, resource) when { context.now == "noon" };`,
+		"a fact of other acts":  `@id("a") permit (principal, action, resource) when { context.grant.state == "active" };`,
+		"not Cedar":             `everyone may do everything`,
+	} {
+		if _, err := loadRules([]byte(policy), schemaText); err == nil {
+			t.Errorf("%s: started", name)
+		}
+	}
+	if _, err := loadRules(policyText, []byte("nonsense")); err == nil {
+		t.Error("a broken schema started")
+	}
+}
+
+// TestLeavingOutRulesOfOtherActionsChangesNothing compares each answer with that
+// of the whole policy.
+func TestLeavingOutRulesOfOtherActionsChangesNothing(t *testing.T) {
+	r := theRules(t)
+	all := cedar.PolicyMap{}
+	for _, set := range r.byAction {
+		for id, p := range set {
+			all[id] = p
+		}
+	}
+	if len(all) != len(r.reasons) {
+		t.Fatalf("%d of %d rules concern an action", len(all), len(r.reasons))
+	}
+	whole := &rules{schema: r.schema, reasons: r.reasons, byAction: map[types.String]cedar.PolicyMap{}}
+	for action := range r.byAction {
+		whole.byAction[action] = all
+	}
+	for _, role := range evidence.Roles {
+		for kind, actions := range actionsByKind {
+			for _, action := range actions {
+				if action == MediaPlay {
+					continue
+				}
+				st := Standing{Active: true, Agency: here, Role: role, OwnedBy: here, Roles: []evidence.Role{role}}
+				actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
+				facts := cedar.NewRecord((&Service{}).facts(actor, st, 5))
+				e := entitiesOf(actor, evidence.Resource{Kind: kind, ID: thing}, st)
+				a, _, err1 := r.decide(action, e, facts)
+				b, _, err2 := whole.decide(action, e, facts)
+				if a != b || err1 != nil || err2 != nil {
+					t.Errorf("%s by %s: %v (%v) and with every rule %v (%v)", action, role, a, err1, b, err2)
+				}
+			}
+		}
+	}
+}
+
+func TestTheTextIsWhatDecides(t *testing.T) {
+	if PolicyText() != string(policyText) || !strings.Contains(PolicyText(), `@id("media.grant")`) {
+		t.Error("another text")
 	}
 }
