@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -145,4 +146,12 @@ func clip(s string) string {
 		return s[:80] + "…"
 	}
 	return s
+}
+
+// unmarshalLoose reads JSON without demanding that every field is known.
+func unmarshalLoose(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%w: %v", evidence.ErrInvalid, err)
+	}
+	return nil
 }

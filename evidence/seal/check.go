@@ -172,7 +172,7 @@ func checkTimestamp(in BundleInput, s Sealed, signer Status, out *Findings) (Tim
 	}
 	if err := checkToken(s.TimestampToken, authority.Chain); err != nil {
 		bad := Fails
-		if errors.Is(err, ErrUnknownVersion) {
+		if errors.Is(err, evidence.ErrUnknownFormat) {
 			bad = CannotJudge
 		}
 		out.Add(check, bad, in.File, "The timestamp is not in order: %v.", err)

@@ -17,7 +17,9 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -80,8 +82,9 @@ func TrustPath(dir string) string { return filepath.Join(dir, trustFolder, Trust
 // appears whole or not at all. It returns an error wrapping [evidence.ErrConflict]
 // if dir exists: keys are never made twice.
 func Init(ctx context.Context, dir string, cfg Config) error {
-	if n := utf8.RuneCountInString(cfg.Organisation); n < 1 || n > 64 || !utf8.ValidString(cfg.Organisation) {
-		return fmt.Errorf("%w: the organisation's name needs 1 to 64 characters", evidence.ErrInvalid)
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if n := utf8.RuneCountInString(cfg.Organisation); n < 1 || n > 64 || !utf8.ValidString(cfg.Organisation) || strings.ContainsFunc(cfg.Organisation, unprintable) {
+		return fmt.Errorf("%w: the organisation's name needs 1 to 64 printable characters", evidence.ErrInvalid)
 	}
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("%w: %s exists; seal keys are made once", evidence.ErrConflict, dir)

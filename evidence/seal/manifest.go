@@ -21,7 +21,7 @@ var (
 
 // ParseManifest reads a manifest strictly: the canonical encoding, every field in
 // its form, every reference to something that is there. It returns an error that
-// wraps [ErrUnknownVersion] for another type or version and [evidence.ErrInvalid]
+// wraps [evidence.ErrUnknownFormat] for another type or version and [evidence.ErrInvalid]
 // for all else.
 func ParseManifest(data []byte) (evidence.Manifest, error) {
 	var m evidence.Manifest
@@ -49,7 +49,7 @@ func checkVersion(data []byte, kind string, version int) error {
 		return fmt.Errorf("%w: %v", evidence.ErrInvalid, err)
 	}
 	if head.Type != kind || head.Version != version {
-		return fmt.Errorf("%w: %q version %d", ErrUnknownVersion, clip(head.Type), head.Version)
+		return fmt.Errorf("%w: %q version %d", evidence.ErrUnknownFormat, clip(head.Type), head.Version)
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ func checkSigner(si cmsSignerInfo, digest cmsAlgorithm, cert *x509.Certificate) 
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: algorithms of the timestamp", ErrUnknownVersion)
+	return fmt.Errorf("%w: algorithms of the timestamp", evidence.ErrUnknownFormat)
 }
 
 func isContext0(v asn1.RawValue) bool {

@@ -32,10 +32,6 @@ const (
 	maxTrust = 4 << 20
 )
 
-// ErrUnknownVersion: a document of a type or version that this program does not
-// know. What rests on it cannot be judged.
-var ErrUnknownVersion = errors.New("unknown type or version")
-
 // Trust is what a verifier believes before it looks at anything: which keys
 // seal, which authorities tell time, which keys sign the custody log. It is
 // immutable once read and safe for concurrent use.
@@ -127,7 +123,7 @@ func LoadTrust(file string) (*Trust, error) {
 }
 
 // ParseTrust reads a trust file's bytes strictly. It returns an error that wraps
-// [ErrUnknownVersion] for another type or version, and [evidence.ErrInvalid] for
+// [evidence.ErrUnknownFormat] for another type or version, and [evidence.ErrInvalid] for
 // whatever does not agree with itself.
 func ParseTrust(data []byte) (*Trust, error) {
 	if len(data) > maxTrust {
@@ -141,7 +137,7 @@ func ParseTrust(data []byte) (*Trust, error) {
 		return nil, fmt.Errorf("%w: not JSON: %v", evidence.ErrInvalid, err)
 	}
 	if head.Type != TypeTrust || head.Version != 1 {
-		return nil, fmt.Errorf("%w: %q version %d", ErrUnknownVersion, clip(head.Type), head.Version)
+		return nil, fmt.Errorf("%w: %q version %d", evidence.ErrUnknownFormat, clip(head.Type), head.Version)
 	}
 	var doc trustDoc
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -252,7 +248,7 @@ func (t *Trust) openssl() (root, chain []byte) {
 func (d signerDoc) parse() (Signer, error) {
 	s := Signer{Name: d.Name, Algorithm: d.Algorithm, KeyID: d.KeyID, NotBefore: d.NotBefore, NotAfter: d.NotAfter}
 	if d.Algorithm != AlgorithmECDSA {
-		return Signer{}, fmt.Errorf("%w: algorithm %q", ErrUnknownVersion, clip(d.Algorithm))
+		return Signer{}, fmt.Errorf("%w: algorithm %q", evidence.ErrUnknownFormat, clip(d.Algorithm))
 	}
 	key, err := ParsePublicKey([]byte(d.PublicKey))
 	if err != nil {
@@ -371,4 +367,30 @@ func certificatesPEM(certs ...*x509.Certificate) []byte {
 		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
 	return out
+}
+
+// Claimed builds what a package says of itself from its own certificate files:
+// the key that sealed and its certificate, the timestamp authority's chain and
+// the log's key. Nothing of it may be trusted; see [BundleInput].
+func Claimed(signerKey, signerCert, chain []byte, logKey string) (*Trust, error) {
+	key, err := ParsePublicKey(signerKey)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := ParseCertificates(signerCert)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := ParseCertificates(chain)
+	if err != nil {
+		return nil, err
+	}
+	if len(certs) != 1 || !key.Equal(certs[0].PublicKey) || len(certs[0].Subject.Organization) != 1 {
+		return nil, fmt.Errorf("%w: the signer's certificate is of another key", evidence.ErrInvalid)
+	}
+	t, err := newTrust(Config{Organisation: certs[0].Subject.Organization[0], LogKeys: []string{logKey}}, certs[0], authority)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Authorities[0].checkChain()
 }

@@ -1,0 +1,234 @@
+package disclosure
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/seal"
+)
+
+// Sealer seals a package's tag manifest. [seal.Authority] is one.
+type Sealer interface {
+	SealFile(ctx context.Context, name string, content []byte, predicateType string, predicate any) (seal.Sealed, error)
+	Trust() *seal.Trust
+	KeyID() string
+}
+
+// Plaintext returns a segment's stored plaintext, already found to be the one
+// that its leaf commits to. It is called from several goroutines.
+type Plaintext func(ctx context.Context, s evidence.Segment) ([]byte, error)
+
+// Package is what goes into one.
+type Package struct {
+	Export    evidence.ID
+	CreatedAt evidence.Instant
+	Software  string // program and version
+	Recording evidence.SealedRecording
+	// Segments are all of the recording's, by position from 0.
+	Segments  []evidence.Segment
+	Plaintext Plaintext
+	Excerpt   Excerpt
+	Sealer    Sealer
+}
+
+// Written says what was written.
+type Written struct {
+	// TagManifest is the SHA-256 of the tag manifest, which covers every other
+	// file: it identifies the package. Lower-case hex.
+	TagManifest string
+	Files       int
+	Bytes       int64 // of all files together
+}
+
+// Folder is the name of the one folder in a package's tar.
+func Folder(export evidence.ID) string { return "toldonce-" + string(export) }
+
+// readAhead is how many segments are fetched and decrypted before they are
+// needed. Each is at most a few megabytes.
+const readAhead = 4
+
+// Write streams the package as a tar with one folder to w. It holds the small
+// files and a few segments in memory. When it returns an error, w has received a
+// part of a package, which nothing accepts as a whole one.
+func (p Package) Write(ctx context.Context, w io.Writer) (Written, error) {
+	out, err := p.write(ctx, w)
+	if err != nil {
+		return Written{}, fmt.Errorf("writing package %s: %w", p.Export, err)
+	}
+	return out, nil
+}
+
+func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
+	m, err := seal.ParseManifest(p.Recording.Manifest)
+	if err != nil {
+		return Written{}, err
+	}
+	sealed, err := seal.ParseBundle(p.Recording.Bundle)
+	if err != nil {
+		return Written{}, err
+	}
+	if sealed.KeyID != p.Sealer.KeyID() {
+		return Written{}, fmt.Errorf("%w: recording %s was sealed with another key than the present one", evidence.ErrConflict, p.Recording.Recording)
+	}
+	if int64(len(p.Segments)) != m.Tree.Size {
+		return Written{}, fmt.Errorf("%w: %d of %d segments of recording %s are known", evidence.ErrMissingState, len(p.Segments), m.Tree.Size, p.Recording.Recording)
+	}
+	leaves := make([]evidence.Leaf, len(p.Segments))
+	for i, s := range p.Segments {
+		if s.Position != int64(i) {
+			return Written{}, fmt.Errorf("%w: segment %d of recording %s", evidence.ErrMissingState, i, p.Recording.Recording)
+		}
+		leaves[i] = s.Leaf
+	}
+	media, err := MediaFiles(m, leaves)
+	if err != nil {
+		return Written{}, err
+	}
+	b := newBag(w, Folder(p.Export), p.CreatedAt.Time())
+	payload, err := p.payload(sealed)
+	if err != nil {
+		return Written{}, err
+	}
+	// The small things first: whoever reads the stream knows what to expect.
+	if err := b.write(BagItFile, []byte(BagItText)); err != nil {
+		return Written{}, err
+	}
+	if err := writeAll(b, payload); err != nil {
+		return Written{}, err
+	}
+	for _, f := range media {
+		if err := p.media(ctx, b, f); err != nil {
+			return Written{}, err
+		}
+	}
+	if err := p.tags(ctx, b, m, media); err != nil {
+		return Written{}, err
+	}
+	out := Written{TagManifest: b.sums[TagManifestFile], Files: len(b.sums)}
+	for _, n := range b.bytes {
+		out.Bytes += n
+	}
+	return out, b.close()
+}
+
+// payload returns the payload files that are not media.
+func (p Package) payload(sealed seal.Sealed) (map[string][]byte, error) {
+	files := SealFiles(RecordingSeal, sealed)
+	files[RecordingFile] = p.Recording.Manifest
+	files[StatementFile] = sealed.Statement
+	for i, page := range p.Recording.Pages {
+		files[PageFile(i)] = page
+	}
+	trust, err := p.Sealer.Trust().Files()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range Certificates {
+		files[CertificatesFolder+name] = trust[name]
+	}
+	if len(p.Sealer.Trust().Logs) == 0 {
+		return nil, fmt.Errorf("%w: the trust file names no custody log", evidence.ErrMissingState)
+	}
+	files[LogKeyFile] = []byte(p.Sealer.Trust().Logs[0].Key + "\n")
+	excerpt, err := p.Excerpt.files()
+	if err != nil {
+		return nil, err
+	}
+	for name, content := range excerpt {
+		files[name] = content
+	}
+	return files, nil
+}
+
+// media writes one media file, fetching segments ahead of need.
+func (p Package) media(ctx context.Context, b *bag, f MediaFile) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type fetched struct {
+		data []byte
+		err  error
+	}
+	queue := make(chan chan fetched, readAhead)
+	go func() {
+		defer close(queue)
+		for _, pos := range f.Positions {
+			one := make(chan fetched, 1)
+			select {
+			case queue <- one:
+			case <-ctx.Done():
+				return
+			}
+			go func() {
+				data, err := p.Plaintext(ctx, p.Segments[pos])
+				one <- fetched{data, err}
+			}()
+		}
+	}()
+	out, err := b.create(f.Name, f.Size)
+	if err != nil {
+		return err
+	}
+	for one := range queue {
+		got := <-one
+		if got.err != nil {
+			return fmt.Errorf("%s: %w", f.Name, got.err)
+		}
+		if _, err := out.Write(got.data); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// tags writes the tag files, the manifests and the seal over them.
+func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []MediaFile) error {
+	trust := p.Sealer.Trust()
+	tags := map[string][]byte{
+		BagInfoFile: []byte(fmt.Sprintf("Source-Organization: %s\nBagging-Date: %s\nExternal-Identifier: %s\nPayload-Oxum: %s\nBag-Software-Agent: %s\n",
+			trust.Organisation, p.CreatedAt.Time().Format(time.DateOnly), p.Export, b.oxum(), p.Software)),
+		ReadmeFile:   Readme(m, media, trust.Organisation),
+		CommandsFile: Commands(media),
+		ManifestFile: b.checksums(isPayload),
+	}
+	if err := writeAll(b, tags); err != nil {
+		return err
+	}
+	tagManifest := b.checksums(func(name string) bool { return !isPayload(name) })
+	if err := b.write(TagManifestFile, tagManifest); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(p.Recording.Manifest)
+	sealed, err := p.Sealer.SealFile(ctx, TagManifestFile, tagManifest, PredicatePackage, Predicate{
+		Version: 1, Export: p.Export, Recording: m.Recording, Interview: m.Interview, CreatedAt: p.CreatedAt,
+		Manifest: hex.EncodeToString(sum[:]), Profile: ProfileFull, Software: p.Software,
+	})
+	if err != nil {
+		return err
+	}
+	return writeAll(b, SealFiles(PackageSeal, sealed))
+}
+
+// writeAll writes files in the order of their names.
+func writeAll(b *bag, files map[string][]byte) error {
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, strings.Compare)
+	for _, name := range names {
+		if err := b.write(name, files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
