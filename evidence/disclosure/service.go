@@ -1,0 +1,220 @@
+package disclosure
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/envelope"
+)
+
+// Objects reads stored ciphertext.
+type Objects interface {
+	Get(ctx context.Context, key, version string) ([]byte, error)
+}
+
+// Keys opens recordings.
+type Keys interface {
+	OpenRecordingKey(ctx context.Context, recording evidence.ID, wrapped []byte) (envelope.DataKey, error)
+}
+
+// Config is what a Service is made of. Every field is required.
+type Config struct {
+	Store       Store
+	Objects     Objects
+	Keys        Keys
+	Log         Log
+	Checkpoints Checkpointer
+	Sealer      Sealer
+	Access      evidence.Authorizer
+	Software    string // program and version, as packages name it
+}
+
+// Service decides who may have a package and hands it over. Every method asks the
+// policy before it acts, and commits the custody entry with the act. Safe for
+// concurrent use.
+type Service struct{ Config }
+
+// NewService returns a Service.
+func NewService(c Config) *Service { return &Service{c} }
+
+// Request is what somebody asks for.
+type Request struct {
+	// To is the age recipient that the package is encrypted to; empty with Clear.
+	To string
+	// Clear asks for a package that anybody can read. It needs a reason.
+	Clear bool
+	// Reason says why the package leaves, in words; personal.
+	Reason string
+	// Reasons discloses the reasons and authorities in the custody excerpt.
+	Reasons bool
+}
+
+const maxReason = 2000
+
+// Request asks for a package of a sealed interview. What a custodian asks for,
+// encrypted to a recipient, is approved at once; what anybody else asks for, and
+// every package in the clear, waits for another custodian (P19, P39), unless the
+// policy lets the actor decide alone.
+func (s *Service) Request(ctx context.Context, actor evidence.Actor, interview evidence.ID, r Request) (Export, error) {
+	on := evidence.Resource{Kind: "interview", ID: interview}
+	if err := s.Access.Authorize(ctx, actor, ActionRequest, on); err != nil {
+		return Export{}, err
+	}
+	reason := strings.TrimSpace(r.Reason)
+	switch {
+	case r.Clear == (r.To != ""):
+		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.recipient_or_clear", "Name the recipient's age key, or ask for a package in the clear.", "P39")
+	case r.Clear && reason == "":
+		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.reason", "Say why the package must leave unencrypted.", "P39")
+	case len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsRune(reason, 0):
+		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.reason_long", fmt.Sprintf("The reason may have at most %d bytes.", maxReason), "")
+	}
+	if !r.Clear {
+		if _, err := parseRecipient(r.To); err != nil {
+			return Export{}, err
+		}
+	}
+	iv, err := s.Store.Interview(ctx, interview)
+	if err != nil {
+		return Export{}, err
+	}
+	if iv.State != evidence.StateSealed {
+		return Export{}, evidence.Refuse(evidence.ErrConflict, "export.not_sealed", "The interview is not sealed yet; only a sealed recording can be handed over.", "P18")
+	}
+	alone := false
+	if r.Clear {
+		switch err := s.Access.Authorize(ctx, actor, ActionAlone, on); {
+		case err == nil:
+			alone = true
+		case !errors.Is(err, evidence.ErrRefused) && !errors.Is(err, evidence.ErrNotFound):
+			return Export{}, err
+		}
+	}
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return Export{}, err
+	}
+	e := Export{
+		ID: evidence.NewID(), Agency: iv.Agency, Case: iv.Case, Interview: iv.ID, State: Proposed,
+		Recipient: r.To, Reasons: r.Reasons, Reason: reason, RequestedBy: actor.Account, RequestedAt: now, Version: 1,
+	}
+	entry := s.entry(actor, ActionRequest, e)
+	entry.Why = reason
+	if alone || !r.Clear && actor.Role == evidence.RoleCustodian {
+		e.State, e.ApprovedBy, e.ApprovedAt = Approved, actor.Account, now
+	}
+	if alone {
+		entry.Action = ActionAlone
+	}
+	entry.Details["state"] = string(e.State)
+	if err := s.Store.CreateExport(ctx, e, entry); err != nil {
+		return Export{}, fmt.Errorf("asking for a package of interview %s: %w", interview, err)
+	}
+	return e, nil
+}
+
+// Approve lets a package leave. The policy wants another custodian than who asked.
+func (s *Service) Approve(ctx context.Context, actor evidence.Actor, export evidence.ID, reason string) (Export, error) {
+	if err := s.Access.Authorize(ctx, actor, ActionApprove, evidence.Resource{Kind: "export", ID: export}); err != nil {
+		return Export{}, err
+	}
+	reason = strings.TrimSpace(reason)
+	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsRune(reason, 0) {
+		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.reason_long", fmt.Sprintf("The reason may have at most %d bytes.", maxReason), "")
+	}
+	e, err := s.Store.Export(ctx, export)
+	if err != nil {
+		return Export{}, err
+	}
+	if e.State != Proposed {
+		return Export{}, evidence.Refuse(evidence.ErrConflict, "export.decided", "This package was decided on before.", "P19")
+	}
+	if e.ApprovedAt, err = s.Store.Now(ctx); err != nil {
+		return Export{}, err
+	}
+	e.State, e.ApprovedBy = Approved, actor.Account
+	entry := s.entry(actor, ActionApprove, e)
+	entry.Why = reason
+	if err := s.Store.ChangeExport(ctx, e, entry); err != nil {
+		return Export{}, fmt.Errorf("approving package %s: %w", export, err)
+	}
+	e.Version++
+	return e, nil
+}
+
+// View is an export with what the asking actor may do with it now.
+type View struct {
+	Export
+	MayApprove bool
+	MayFetch   bool
+}
+
+// Exports lists the packages that match, those apart that the actor may neither
+// approve nor fetch nor did ask for.
+func (s *Service) Exports(ctx context.Context, actor evidence.Actor, f Filter) ([]View, error) {
+	all, err := s.Store.Exports(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := []View{}
+	for _, e := range all {
+		v, known, err := s.view(ctx, actor, e)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// View returns one export as the actor sees it, or an error wrapping
+// [evidence.ErrNotFound].
+func (s *Service) View(ctx context.Context, actor evidence.Actor, export evidence.ID) (View, error) {
+	e, err := s.Store.Export(ctx, export)
+	if err != nil {
+		return View{}, err
+	}
+	v, known, err := s.view(ctx, actor, e)
+	if err == nil && !known {
+		err = fmt.Errorf("export: %w", evidence.ErrNotFound)
+	}
+	return v, err
+}
+
+func (s *Service) view(ctx context.Context, actor evidence.Actor, e Export) (v View, known bool, err error) {
+	on := evidence.Resource{Kind: "export", ID: e.ID}
+	may := func(action string) bool {
+		if err != nil {
+			return false
+		}
+		denied := s.Access.Authorize(ctx, actor, action, on)
+		if denied != nil && !errors.Is(denied, evidence.ErrRefused) && !errors.Is(denied, evidence.ErrNotFound) {
+			err = denied
+		}
+		return denied == nil
+	}
+	read, approve := may(ActionRead), may(ActionApprove)
+	v = View{Export: e, MayFetch: read && e.State == Approved, MayApprove: approve && e.State == Proposed}
+	return v, read || approve, err
+}
+
+// entry begins a custody entry about an export. It holds codes and ids alone: the
+// recipient stands as a hash of its key.
+func (s *Service) entry(actor evidence.Actor, action string, e Export) custody.Entry {
+	details := map[string]string{"clear": strconv.FormatBool(e.Clear())}
+	if !e.Clear() {
+		sum := sha256.Sum256([]byte(e.Recipient))
+		details["recipient"] = hex.EncodeToString(sum[:])
+	}
+	return custody.Entry{Actor: actor, Action: action, Agency: e.Agency, Case: e.Case, Interview: e.Interview, Subject: e.ID, Details: details}
+}
