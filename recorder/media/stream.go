@@ -1,0 +1,298 @@
+package media
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Format is what a stream was negotiated as.
+type Format struct {
+	MIME  string // "video/H264", "video/VP9", "video/AV1", "audio/opus"; case does not matter
+	Video bool
+	// ParameterSets are H.264 sets that were sent in the SDP, if any.
+	SPS, PPS [][]byte
+	// LevelID is the negotiated id of the RFC 6464 header extension; 0: none.
+	LevelID uint8
+}
+
+// Tally is what a stream came to.
+type Tally struct {
+	Packets Counts
+	Whole   int64
+	Damaged int64
+	Missing int64 // counted as far as can be known
+	Unknown bool  // frames are missing of which the number cannot be known
+	Bytes   int64 // of whole frames
+}
+
+// Output is what a stream yields: a whole frame, with the hole before it if
+// frames are missing there; at the end maybe a hole alone, with a Frame that
+// has no Data.
+type Output struct {
+	Frame Frame
+	Hole  *Hole
+}
+
+// Stream takes the packets of one RTP stream and yields its frames, from when
+// it is opened to when it is shut. It measures all the time.
+type Stream struct {
+	format Format
+	ledger *Ledger
+	asm    assembler
+
+	all  Tally // since the stream began
+	kept Tally // since it was last opened
+
+	gate     gate
+	from, to int64 // sequence numbers: kept are frames that begin after from and end by to
+	dup      int64 // duplicates and late ones when it was opened
+	late     int64
+	config   Config // the newest
+	fresh    bool   // the next frame that is kept carries the configuration
+
+	level   int // loudest since it was last read, dBov; -128: none
+	queue   []Output
+	pending Counts // of packets since the last frame was decided
+	final   bool   // the sender is gone: what is not there will not come
+}
+
+type gate uint8
+
+const (
+	shut    gate = iota // measuring only
+	waiting             // for a frame to begin with
+	open
+	closing // what was sent before the end is still waited for
+)
+
+// NewStream returns a stream that is shut. The error says which codec it does
+// not know.
+func NewStream(f Format) (*Stream, error) {
+	s := &Stream{format: f, ledger: NewLedger(), level: -128}
+	switch strings.ToLower(f.MIME) {
+	case "video/h264":
+		s.asm.codec = newH264(f.SPS, f.PPS)
+	case "audio/opus":
+		s.asm.codec = &opusDepacketiser{}
+	default:
+		return nil, fmt.Errorf("no depacketiser for %s", f.MIME)
+	}
+	return s, nil
+}
+
+// Open begins to keep frames: those that are sent from now on, for video from
+// the next random access point.
+func (s *Stream) Open() {
+	if s.gate == open || s.gate == waiting {
+		return
+	}
+	s.gate, s.from, s.fresh = waiting, s.ledger.High(), true
+	s.kept = Tally{}
+}
+
+// Shut ends keeping with what was sent until now. [Stream.Pop] still yields
+// what is waited for; [Stream.Closed] says when that is over.
+func (s *Stream) Shut() {
+	switch s.gate {
+	case waiting:
+		s.gate = shut
+	case open:
+		s.gate, s.to = closing, s.ledger.High()
+	}
+}
+
+// Closed reports whether nothing more will be kept.
+func (s *Stream) Closed() bool { return s.gate == shut }
+
+// Waiting reports whether the stream is open but no frame to begin with came.
+func (s *Stream) Waiting() bool { return s.gate == waiting }
+
+// Push takes a packet, which it keeps.
+func (s *Stream) Push(now time.Duration, raw []byte) error {
+	if err := s.ledger.Push(now, raw); err != nil {
+		return err
+	}
+	if id := s.format.LevelID; id != 0 {
+		// RFC 6464 section 3: one bit of voice activity, 7 bits of -dBov.
+		if b := s.ledger.Header().GetExtension(id); len(b) > 0 {
+			s.level = max(s.level, -int(b[0]&0x7f))
+		}
+	}
+	return nil
+}
+
+// Level returns the loudest level since the last call, and whether any was sent.
+func (s *Stream) Level() (dBov int, ok bool) {
+	level := s.level
+	s.level = -128
+	return level, level > -128
+}
+
+// Pop returns the next frame that is kept. Call it until it returns false after
+// every Push and whenever [Stream.Due] says so.
+func (s *Stream) Pop(now time.Duration) (Output, bool) {
+	for {
+		if len(s.queue) > 0 {
+			o := s.queue[0]
+			s.queue = s.queue[1:]
+			return o, true
+		}
+		s.queue = nil
+		p, ok := s.ledger.Pop(now)
+		if !ok {
+			s.asm.idle(now)
+			if s.collect(); len(s.queue) > 0 {
+				continue
+			}
+			if s.gate == closing && s.ledger.Settled(s.to) {
+				s.end()
+				continue
+			}
+			return Output{}, false
+		}
+		if s.gate == closing && p.Seq > s.to {
+			s.end()
+		}
+		s.take(p)
+	}
+}
+
+func (s *Stream) take(p Packet) {
+	s.asm.push(p) // decides the frame before
+	s.collect()
+	c := &s.pending
+	c.Received++
+	c.Lost += p.Gap
+	switch {
+	case p.Again:
+		c.Recovered++
+	case p.Late:
+		c.Reordered++
+	}
+	if len(p.Payload) == 0 {
+		c.Padding++
+	}
+}
+
+// end decides what was sent before the end. A frame whose sending was under way
+// at that moment is not part of it, unless the sender is gone and it is all that
+// there will ever be.
+func (s *Stream) end() {
+	s.asm.flush(s.final)
+	s.collect()
+	if h := s.asm.leave(); h != nil {
+		s.kept.hole(h)
+		s.queue = append(s.queue, Output{Hole: h})
+	}
+	s.settle()
+	s.gate = shut
+}
+
+// GiveUp stops waiting for what is missing, at the end of a stream.
+func (s *Stream) GiveUp() {
+	s.ledger.GiveUp()
+	s.to = s.ledger.High()
+	s.final = true
+}
+
+func (s *Stream) collect() {
+	for _, o := range s.asm.out {
+		s.account(o)
+	}
+	s.asm.out = s.asm.out[:0]
+}
+
+func (s *Stream) account(o output) {
+	f := o.frame
+	if f.Config != nil {
+		s.config = f.Config
+	}
+	s.all.frame(o)
+	begins := f.First > s.from && f.Key && s.config != nil
+	if s.gate == waiting && begins {
+		s.gate = open
+		s.dup, s.late = s.ledger.Counts().Duplicate, s.ledger.Counts().Late
+		o.hole = nil
+	}
+	if s.gate != open && s.gate != closing {
+		s.pending = Counts{}
+		return
+	}
+	if s.fresh {
+		f.Config, s.fresh = s.config, false
+	}
+	s.settle()
+	s.kept.frame(o)
+	out := Output{Frame: f}
+	if h := o.hole; h != nil && (h.Damaged > 0 || h.Missing != 0) {
+		out.Hole = h
+	}
+	s.queue = append(s.queue, out)
+}
+
+// settle adds the packets since the last frame to what is kept.
+func (s *Stream) settle() {
+	k := &s.kept.Packets
+	k.Received += s.pending.Received
+	k.Recovered += s.pending.Recovered
+	k.Reordered += s.pending.Reordered
+	k.Lost += s.pending.Lost
+	k.Padding += s.pending.Padding
+	c := s.ledger.Counts()
+	k.Duplicate, k.Late = c.Duplicate-s.dup, c.Late-s.late
+	s.pending = Counts{}
+}
+
+func (t *Tally) frame(o output) {
+	t.Whole++
+	t.Bytes += int64(len(o.frame.Data))
+	if o.hole != nil {
+		t.hole(o.hole)
+	}
+}
+
+func (t *Tally) hole(h *Hole) {
+	t.Damaged += h.Damaged
+	if h.Missing < 0 {
+		t.Unknown = true
+	} else {
+		t.Missing += h.Missing
+	}
+}
+
+// Measured returns the tally since the stream began.
+func (s *Stream) Measured() Tally {
+	t := s.all
+	t.Packets = s.ledger.Counts()
+	return t
+}
+
+// Kept returns the tally since the stream was last opened.
+func (s *Stream) Kept() Tally {
+	if s.gate == open || s.gate == closing {
+		s.settle()
+	}
+	return s.kept
+}
+
+// Config is the newest decoder configuration; nil before any.
+func (s *Stream) Config() Config { return s.config }
+
+// Requests appends the sequence numbers to ask for again now.
+func (s *Stream) Requests(now time.Duration, dst []uint16) []uint16 {
+	return s.ledger.Requests(now, dst)
+}
+
+// SetRoundTrip tells the time to the sender and back.
+func (s *Stream) SetRoundTrip(rtt time.Duration) { s.ledger.SetRoundTrip(rtt) }
+
+// Due returns when Pop or Requests may have something new without a further
+// packet, and false if never.
+func (s *Stream) Due() (time.Duration, bool) {
+	at, ok := s.ledger.Due()
+	if idle, also := s.asm.due(); also && (!ok || idle < at) {
+		at, ok = idle, true
+	}
+	return at, ok
+}
