@@ -1,0 +1,148 @@
+package objects
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/internal/durable"
+)
+
+// marker tells a directory of objects from the empty mount point that is left
+// where its disk is missing.
+const marker = ".toldonce-objects"
+
+// Dir is a store in a local directory. Files are read-only, and a file system is
+// all that protects them: it holds no lock against whoever owns the machine.
+type Dir struct {
+	root *os.Root
+}
+
+// InitDir makes an empty store. It returns an error wrapping
+// [evidence.ErrConflict] if something is there already.
+func InitDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("object directory: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("object directory: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("object directory: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("object directory %s: %w: it is not empty", dir, evidence.ErrConflict)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("object directory: %w", err)
+	}
+	defer root.Close()
+	if err := durable.Create(root, marker, 0o400, []byte("toldonce/objects v1\n")); err != nil {
+		return fmt.Errorf("object directory: %w", err)
+	}
+	return nil
+}
+
+// OpenDir opens a store that InitDir made. It returns an error wrapping
+// [evidence.ErrMissingState] if there is none.
+func OpenDir(dir string) (*Dir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("object directory %s: %w: %v", dir, evidence.ErrMissingState, err)
+	}
+	d := &Dir{root: root}
+	if err := d.Health(context.Background()); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return d, nil
+}
+
+// Put is as [Store] says. retainUntil binds nothing here.
+func (d *Dir) Put(_ context.Context, key string, body []byte, sum evidence.Digest, _ time.Time) (string, error) {
+	if err := checkKey(key); err != nil {
+		return "", err
+	}
+	if err := checkDigest(key, body, sum); err != nil {
+		return "", err
+	}
+	if err := durable.MkdirAll(d.root, path.Dir(key)); err != nil {
+		return "", fmt.Errorf("object %s: %w", key, err)
+	}
+	err := durable.Create(d.root, key, 0o400, body)
+	if errors.Is(err, fs.ErrExist) {
+		there, err := d.root.ReadFile(key)
+		if err != nil {
+			return "", fmt.Errorf("object %s: %w", key, err)
+		}
+		if !bytes.Equal(there, body) {
+			return "", conflict(key)
+		}
+		// Whoever wrote it first may have lost power before its name was durable.
+		if err := durable.SyncDir(d.root, path.Dir(key)); err != nil {
+			return "", fmt.Errorf("object %s: %w", key, err)
+		}
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("object %s: %w", key, err)
+	}
+	return "", nil
+}
+
+// Get is as [Store] says.
+func (d *Dir) Get(ctx context.Context, key, version string) ([]byte, error) {
+	return readAll(d.Reader(ctx, key, version))
+}
+
+// Reader is as [Store] says. version must be empty.
+func (d *Dir) Reader(_ context.Context, key, version string) (io.ReadCloser, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if version != "" {
+		return nil, notFound(key)
+	}
+	f, err := d.root.Open(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, notFound(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("object %s: %w", key, err)
+	}
+	return f, nil
+}
+
+// Probe writes an object and reads it back.
+func (d *Dir) Probe(ctx context.Context) error { return probeWrite(ctx, d) }
+
+// Health is as [Store] says.
+func (d *Dir) Health(context.Context) error {
+	if _, err := d.root.Stat(marker); err != nil {
+		return fmt.Errorf("object directory %s: %w: no objects were ever kept here. Is its disk mounted? `toldonce init` makes a new one", d.root.Name(), evidence.ErrMissingState)
+	}
+	return nil
+}
+
+// Close is as [Store] says.
+func (d *Dir) Close() error { return d.root.Close() }
+
+func readAll(r io.ReadCloser, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	return body, nil
+}

@@ -1,0 +1,278 @@
+package objects
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// S3 is a store in a bucket with versioning and Object Lock. Objects are read by
+// version, so a newer version or a delete marker on top of one hides nothing.
+type S3 struct {
+	client *minio.Client
+	bucket string
+	prefix string // empty, or ends with a slash
+}
+
+// OpenS3 opens the bucket that spec names, s3://BUCKET?endpoint=…&region=…, with
+// optional ca (a PEM file of the authority that signed the server's certificate)
+// and prefix (put before every key). The endpoint must be https: checksums and
+// content would travel unprotected otherwise. Credentials come from
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the files that
+// AWS_ACCESS_KEY_ID_FILE and AWS_SECRET_ACCESS_KEY_FILE name. It does not
+// contact the server.
+func OpenS3(_ context.Context, spec string) (*S3, error) {
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("object store: %w: %s", evidence.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	u, err := url.Parse(spec)
+	if err != nil || u.Scheme != "s3" || u.Host == "" || u.Path != "" || u.User != nil {
+		return nil, invalid("say s3://BUCKET?endpoint=https://HOST:PORT&region=REGION")
+	}
+	query := u.Query()
+	for name := range query {
+		switch name {
+		case "endpoint", "region", "ca", "prefix":
+		default:
+			return nil, invalid("unknown option %q", name)
+		}
+	}
+	endpoint, err := url.Parse(query.Get("endpoint"))
+	if err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || strings.Trim(endpoint.Path, "/") != "" {
+		return nil, invalid("endpoint must be https://HOST or https://HOST:PORT")
+	}
+	prefix := query.Get("prefix")
+	if prefix != "" {
+		if prefix = strings.TrimSuffix(prefix, "/"); checkKey(prefix) != nil {
+			return nil, invalid("prefix is not of the form of a key")
+		}
+		prefix += "/"
+	}
+	access, err := secret("AWS_ACCESS_KEY_ID")
+	if err != nil {
+		return nil, err
+	}
+	key, err := secret("AWS_SECRET_ACCESS_KEY")
+	if err != nil {
+		return nil, err
+	}
+	transport, err := minio.DefaultTransport(true)
+	if err != nil {
+		return nil, fmt.Errorf("object store: %w", err)
+	}
+	if file := query.Get("ca"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("object store: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, invalid("%s holds no certificate", path.Base(file))
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	client, err := minio.New(endpoint.Host, &minio.Options{
+		Creds:           credentials.NewStaticV4(access, key, ""),
+		Secure:          true,
+		Region:          query.Get("region"),
+		Transport:       transport,
+		TrailingHeaders: true,
+		// Whoever puts repeats with back-off; the client's own ten tries would
+		// only hide an outage.
+		MaxRetries: 1,
+	})
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	return &S3{client: client, bucket: u.Host, prefix: prefix}, nil
+}
+
+func secret(name string) (string, error) {
+	if value := os.Getenv(name); value != "" {
+		return value, nil
+	}
+	file := os.Getenv(name + "_FILE")
+	if file == "" {
+		return "", fmt.Errorf("object store: %w: set %s or %s_FILE", evidence.ErrInvalid, name, name)
+	}
+	value, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("object store: %s_FILE: %w", name, err)
+	}
+	return strings.TrimSpace(string(value)), nil
+}
+
+// Put is as [Store] says.
+func (s *S3) Put(ctx context.Context, key string, body []byte, sum evidence.Digest, retainUntil time.Time) (string, error) {
+	if err := checkKey(key); err != nil {
+		return "", err
+	}
+	if err := checkDigest(key, body, sum); err != nil {
+		return "", err
+	}
+	raw, err := hex.DecodeString(sum.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("object %s: %w", key, evidence.ErrInvalid)
+	}
+	options := minio.PutObjectOptions{
+		ContentType:      "application/octet-stream",
+		DisableMultipart: true, // a multipart object has no SHA-256 of the whole
+		UserMetadata:     map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)},
+	}
+	options.SetMatchETagExcept("*")
+	if !retainUntil.IsZero() {
+		options.Mode = minio.Compliance
+		// S3 counts whole seconds; rounding down would promise less than asked.
+		options.RetainUntilDate = retainUntil.UTC().Add(time.Second - 1).Truncate(time.Second)
+	}
+	info, err := s.client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)), options)
+	if err == nil {
+		if info.VersionID == "" {
+			return "", fmt.Errorf("object %s: %w: the bucket keeps no versions", key, evidence.ErrUnavailable)
+		}
+		return info.VersionID, nil
+	}
+	// Most likely the object is there: If-None-Match was answered with 412, or the
+	// connection was reset by a server that answered so before it had read the
+	// body, or an earlier answer was lost.
+	version, there := s.same(ctx, key, body)
+	if errors.Is(there, evidence.ErrNotFound) || errors.Is(there, evidence.ErrUnavailable) {
+		return "", s.failed(key, err)
+	}
+	return version, there
+}
+
+// same returns the version that is kept under key if it holds body. It reads the
+// bytes: not every server tells a checksum, and repeating a Put is rare.
+func (s *S3) same(ctx context.Context, key string, body []byte) (string, error) {
+	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
+	if err != nil {
+		return "", s.failed(key, err)
+	}
+	there, err := s.Get(ctx, key, info.VersionID)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(there, body) {
+		return "", conflict(key)
+	}
+	return info.VersionID, nil
+}
+
+// Get is as [Store] says.
+func (s *S3) Get(ctx context.Context, key, version string) ([]byte, error) {
+	return readAll(s.Reader(ctx, key, version))
+}
+
+// Reader is as [Store] says. version must not be empty. An object that is not
+// there shows with the first Read at the latest.
+func (s *S3) Reader(ctx context.Context, key, version string) (io.ReadCloser, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if version == "" {
+		return nil, notFound(key)
+	}
+	object, err := s.client.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{VersionID: version})
+	if err != nil {
+		return nil, s.failed(key, err)
+	}
+	return &s3Reader{object: object, store: s, key: key}, nil
+}
+
+type s3Reader struct {
+	object *minio.Object
+	store  *S3
+	key    string
+}
+
+func (r *s3Reader) Read(p []byte) (int, error) {
+	n, err := r.object.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	if code := minio.ToErrorResponse(err).Code; code == "InvalidArgument" || code == "InvalidVersionId" {
+		return n, notFound(r.key) // a version id of another form than the server's
+	}
+	return n, r.store.failed(r.key, err)
+}
+
+func (r *s3Reader) Close() error { return r.object.Close() }
+
+// lockProbe is how long the probe's object stays locked.
+const lockProbe = time.Minute
+
+// Probe proves the lock: a version under COMPLIANCE retention survives being
+// deleted with every right that the credentials have (P21).
+func (s *S3) Probe(ctx context.Context) error {
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("object store, bucket %s: %w: %s", s.bucket, evidence.ErrUnavailable, fmt.Sprintf(format, args...))
+	}
+	versioning, err := s.client.GetBucketVersioning(ctx, s.bucket)
+	if err != nil {
+		return refuse("%v", err)
+	}
+	if !versioning.Enabled() {
+		return refuse("versioning is off. Make the bucket with Object Lock")
+	}
+	lock, _, _, _, err := s.client.GetObjectLockConfig(ctx, s.bucket)
+	if err != nil || lock != "Enabled" {
+		return refuse("Object Lock is off. It can only be asked for when a bucket is made (%v)", err)
+	}
+	key, body := probeKey(), []byte("toldonce probe\n")
+	version, err := s.Put(ctx, key, body, digest(body), time.Now().Add(lockProbe))
+	if err != nil {
+		return refuse("%v", err)
+	}
+	err = s.client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
+	if err == nil {
+		return refuse("it deleted a version that was locked. What is kept here is not protected")
+	}
+	if status := minio.ToErrorResponse(err).StatusCode; status < 400 || status > 499 {
+		return refuse("whether it keeps locked versions could not be seen: %v", err)
+	}
+	return probeKept(ctx, s, key, version, body)
+}
+
+// Health is as [Store] says.
+func (s *S3) Health(ctx context.Context) error {
+	there, err := s.client.BucketExists(ctx, s.bucket)
+	if err != nil {
+		return fmt.Errorf("object store: %w: %v", evidence.ErrUnavailable, err)
+	}
+	if !there {
+		return fmt.Errorf("object store: %w: there is no bucket %s", evidence.ErrMissingState, s.bucket)
+	}
+	return nil
+}
+
+// Close is as [Store] says.
+func (s *S3) Close() error { return nil }
+
+// failed maps what S3 says to the kinds of failure that the domain knows.
+func (s *S3) failed(key string, err error) error {
+	if errors.Is(err, evidence.ErrNotFound) || errors.Is(err, evidence.ErrUnavailable) {
+		return err
+	}
+	switch minio.ToErrorResponse(err).Code {
+	case "NoSuchKey", "NoSuchVersion", "MethodNotAllowed":
+		return notFound(key)
+	}
+	return fmt.Errorf("object %s: %w: %w", key, evidence.ErrUnavailable, err)
+}
