@@ -26,6 +26,6 @@ func World(t testing.TB) (*world.World, *Store) {
 	t.Helper()
 	s := New()
 	w := world.New(t, s, s.Advance)
-	w.Record = s.Record
+	w.Record, w.Log = s.Record, s.Log
 	return w, s
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/casefile"
+	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/keyed"
 	"github.com/toldonce/toldonce/evidence/people"
 )
@@ -40,6 +41,8 @@ type World struct {
 	Advance func(time.Duration)
 	// Record gives an interview that is ready a sealed recording.
 	Record func(iv evidence.Interview, tracks []Track)
+	// Log returns the custody entries of an action, in order.
+	Log func(action string) []custody.Entry
 
 	Access  *access.Service
 	People  *people.Service
