@@ -1,0 +1,42 @@
+package web
+
+import (
+	"context"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/casefile"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/web/login"
+)
+
+// Store is what the edge reads by itself: names that stand beside identifiers,
+// what a playlist and a verification consist of, the log and its events. It
+// decides nothing; that was done by a service before. Lookups return an error
+// wrapping evidence.ErrNotFound. Safe for concurrent use.
+type Store interface {
+	login.Store
+
+	Now(ctx context.Context) (evidence.Instant, error)
+	Account(ctx context.Context, id evidence.ID) (people.Account, error)
+	Agency(ctx context.Context, id evidence.ID) (people.Agency, error)
+	Room(ctx context.Context, id evidence.ID) (people.Room, error)
+	Case(ctx context.Context, id evidence.ID) (casefile.Case, error)
+	Person(ctx context.Context, id evidence.ID) (casefile.Person, error)
+	Interview(ctx context.Context, id evidence.ID) (evidence.Interview, error)
+	InterviewsOfCase(ctx context.Context, id evidence.ID) ([]evidence.Interview, error)
+	Sources(ctx context.Context, interview evidence.ID) ([]evidence.Source, error)
+	Tracks(ctx context.Context, interview evidence.ID) ([]evidence.Track, error)
+	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
+	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
+	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+
+	Entries(ctx context.Context, f custody.Filter) ([]custody.Record, error)
+	LogHead(ctx context.Context) (custody.Head, error)
+	ProveInclusion(ctx context.Context, position, size int64) ([]custody.Hash, error)
+	ProveConsistency(ctx context.Context, from, to int64) ([]custody.Hash, error)
+	EventsAfter(ctx context.Context, after int64, f custody.EventFilter, limit int) ([]custody.Event, error)
+	// LastEvent returns the number of the newest event; 0 if there is none.
+	LastEvent(ctx context.Context) (int64, error)
+	Changed() <-chan struct{}
+}

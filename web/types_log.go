@@ -1,0 +1,120 @@
+package web
+
+import (
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// Export is a package of an interview on its way out.
+type Export struct {
+	ID          evidence.ID `json:"id" doc:"Export."`
+	Interview   evidence.ID `json:"interview_id" doc:"Interview."`
+	Case        CaseRef     `json:"case" doc:"Case file."`
+	State       string      `json:"state" doc:"proposed: a second person must approve; approved: it can be fetched, once; delivered: it was handed over, and another copy is another package (P19)." enum:"proposed,approved,delivered"`
+	Clear       bool        `json:"clear" doc:"Whether the package is not encrypted."`
+	To          string      `json:"to,omitempty" doc:"The age recipient that it is encrypted to."`
+	Reasons     bool        `json:"reasons" doc:"Whether the texts of reasons and authorities in its custody log are disclosed."`
+	Reason      string      `json:"reason,omitempty" doc:"Why it leaves."`
+	RequestedBy AccountRef  `json:"requested_by" doc:"Who asked."`
+	RequestedAt time.Time   `json:"requested_at" doc:"When."`
+	ApprovedBy  *AccountRef `json:"approved_by,omitempty" doc:"The second person."`
+	ApprovedAt  *time.Time  `json:"approved_at,omitempty" doc:"When."`
+	DeliveredAt *time.Time  `json:"delivered_at,omitempty" doc:"When it was handed over."`
+	Digest      string      `json:"sha256,omitempty" doc:"What left: the SHA-256 of the package's tag manifest, which covers every file."`
+	Bytes       int64       `json:"bytes,omitempty" doc:"How many bytes its files have."`
+	MayApprove  bool        `json:"may_approve" doc:"Whether you may approve it now."`
+	MayFetch    bool        `json:"may_fetch" doc:"Whether you may fetch the package now."`
+	Package     string      `json:"package,omitempty" doc:"Path of the package, while you may fetch it."`
+}
+
+type requestExportInput struct {
+	idPath
+	Body struct {
+		To      string `json:"to,omitempty" maxLength:"8192" doc:"age recipient to encrypt to (age1… or age1pq1…)."`
+		Clear   bool   `json:"clear,omitempty" doc:"Do not encrypt. Needs a reason and a second person's approval."`
+		Reason  string `json:"reason,omitempty" maxLength:"2000" doc:"Why it leaves; required for a package in the clear."`
+		Reasons bool   `json:"reasons,omitempty" doc:"Disclose the texts of reasons and authorities in its custody log. Network addresses never are."`
+	}
+}
+
+type approveExportInput struct {
+	idPath
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"What the approval rests on."`
+	} `required:"false"`
+}
+
+type listExportsInput struct {
+	Interview evidence.ID `query:"interview" maxLength:"64" doc:"Only those of this interview."`
+}
+
+// Entry is one entry of the custody log (P23).
+type Entry struct {
+	Position  int64             `json:"position" doc:"Position in the log, from 0."`
+	ID        evidence.ID       `json:"id" doc:"The entry's own identifier."`
+	At        time.Time         `json:"at" doc:"When, by the server's clock, UTC."`
+	Actor     EntryActor        `json:"actor" doc:"Who."`
+	Action    string            `json:"action" doc:"What was done. Translate by it." example:"grant.approve"`
+	Case      evidence.ID       `json:"case_id,omitempty" doc:"Case file."`
+	Interview evidence.ID       `json:"interview_id,omitempty" doc:"Interview."`
+	Subject   evidence.ID       `json:"subject_id,omitempty" doc:"The thing that it was done to."`
+	Details   map[string]string `json:"details,omitempty" doc:"Codes, identifiers and numbers."`
+	Where     string            `json:"where,omitempty" doc:"Network address; opened for those who may see it."`
+	Why       string            `json:"why,omitempty" doc:"The reason given; opened for those who may see it, absent once erased."`
+	Authority string            `json:"authority,omitempty" doc:"By what authority; opened for those who may see it, absent once erased."`
+}
+
+// EntryActor is who did something.
+type EntryActor struct {
+	Kind    evidence.ActorKind `json:"kind" doc:"A person, a device, or the system itself." enum:"person,device,system"`
+	Account evidence.ID        `json:"account_id,omitempty" doc:"Account, or the device's own identifier."`
+	Agency  evidence.ID        `json:"agency_id,omitempty" doc:"Agency."`
+	Role    evidence.Role      `json:"role,omitempty" doc:"Role in which it was done."`
+	Name    string             `json:"name,omitempty" doc:"The person's name, for those with a role in the case."`
+}
+
+type custodyInput struct {
+	idPath
+	page
+	Before    int64       `query:"before" minimum:"0" doc:"Show what comes before this position."`
+	Newest    bool        `query:"newest" doc:"Newest first."`
+	Interview evidence.ID `query:"interview" maxLength:"64" doc:"Only what concerns this interview."`
+	Action    string      `query:"action" maxLength:"64" doc:"Only this action; with a final dot all that begin so, such as grant."`
+}
+
+type proofPath struct {
+	idPath
+	Position int64 `path:"position" minimum:"0" doc:"Position in the log, from 0."`
+}
+
+// EntryProof proves that an entry stands in the log (RFC 9162 section 2.1.3).
+type EntryProof struct {
+	Position   int64    `json:"position" doc:"Position of the entry, from 0."`
+	Size       int64    `json:"size" doc:"Size of the tree that the proof is for."`
+	Root       string   `json:"root" doc:"Root of that tree, lower-case hex."`
+	Leaf       string   `json:"leaf" doc:"The entry's canonical bytes, base64. Its leaf hash is SHA-256(0x00 || bytes)."`
+	Path       []string `json:"path" doc:"Audit path, lower-case hex, from the leaf upwards."`
+	Checkpoint string   `json:"checkpoint" doc:"Signed note (C2SP tlog-checkpoint) over that tree."`
+	Proof      string   `json:"proof" doc:"The same as a C2SP tlog-proof."`
+}
+
+type consistencyInput struct {
+	From int64 `query:"from" required:"true" minimum:"0" doc:"Size of the older tree."`
+	To   int64 `query:"to" minimum:"0" doc:"Size of the newer tree; the current one if left out."`
+}
+
+// Consistency proves that a log only grew (RFC 9162 section 2.1.4).
+type Consistency struct {
+	From int64    `json:"from" doc:"Size of the older tree."`
+	To   int64    `json:"to" doc:"Size of the newer tree."`
+	Path []string `json:"path" doc:"The proof's hashes, lower-case hex, in order."`
+}
+
+// Audit is what came of rebuilding the whole log from its entries.
+type Audit struct {
+	Holds   bool   `json:"holds" doc:"Whether the rebuilt tree is the stored one."`
+	Size    int64  `json:"size" doc:"Entries that were read."`
+	Root    string `json:"root" doc:"Root of the rebuilt tree, lower-case hex."`
+	Summary string `json:"summary" doc:"In one plain sentence; if it does not hold, what does not."`
+}
