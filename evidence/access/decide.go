@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,7 +185,7 @@ func (s *Service) view(ctx context.Context, actor evidence.Actor, g Grant, now e
 	}
 	v := GrantView{Grant: g, StateNow: g.StateAt(now)}
 	facts := s.facts(actor, st, now)
-	may := func(action string) bool { return s.judge(ctx, actor, action, on, st, maps.Clone(facts), nil) == nil }
+	may := func(action string) bool { return s.judge(ctx, actor, action, on, st, facts, nil) == nil }
 	mine := slices.ContainsFunc(g.Approvals, func(a Approval) bool { return a.By == actor.Account })
 	v.MayApprove = v.StateNow == Proposed && !mine && may(GrantApprove)
 	v.MayRevoke = (v.StateNow == Active || v.StateNow == Proposed) && may(GrantRevoke)

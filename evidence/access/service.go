@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 
@@ -80,17 +81,12 @@ func (s *Service) authorize(ctx context.Context, actor evidence.Actor, action st
 // judge decides one action. play is nil but for media.play.
 func (s *Service) judge(ctx context.Context, actor evidence.Actor, action string, on evidence.Resource, st Standing, facts, play cedar.RecordMap) error {
 	e := entitiesOf(actor, on, st)
-	full := facts
+	given := facts
 	if play != nil {
-		full = make(cedar.RecordMap, len(facts)+len(play))
-		for k, v := range facts {
-			full[k] = v
-		}
-		for k, v := range play {
-			full[k] = v
-		}
+		given = maps.Clone(facts)
+		maps.Copy(given, play)
 	}
-	allowed, why, err := s.rules.decide(action, e, cedar.NewRecord(full))
+	allowed, why, err := s.rules.decide(action, e, cedar.NewRecord(given))
 	if err != nil {
 		s.Logger.ErrorContext(ctx, "access denied because the policy failed", "action", action, "kind", on.Kind, "error", err)
 		why = []evidence.Reason{{Code: "access.undecided", Text: "The rules could not be applied, so access is refused. Tell your administrator."}}
