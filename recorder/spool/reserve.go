@@ -1,0 +1,187 @@
+package spool
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/toldonce/toldonce/internal/durable"
+)
+
+const (
+	reserveFile = "reserve"
+	// reserveStep is how much is given back at once: some seconds of recording.
+	reserveStep = 8 << 20
+	// rateWindow is over how long the rate of writing is averaged.
+	rateWindow = 30 * time.Second
+)
+
+// Space says how long recording can go on if nothing is uploaded.
+type Space struct {
+	FreeBytes      int64 // on the disk, without the reserve; -1: cannot be known
+	ReserveBytes   int64 // still allocated
+	ReserveTarget  int64 // as configured
+	BytesPerSecond int64 // recently written to journals
+	// Minutes until both are used up at that rate; -1: nothing is being written,
+	// or the free space cannot be known. It counts what the journals write: an
+	// object store on the same disk uses as much again.
+	Minutes int64
+	// ReserveMinutes is how long the reserve alone lasts; -1: nothing is being written.
+	ReserveMinutes int64
+}
+
+// reserve is disk that was allocated while there was some.
+type reserve struct {
+	root   *os.Root
+	target int64
+	free   func() (int64, error)
+	clock  func() time.Time
+	state  func(err error) // told whether the reserve is being used up
+
+	mu     sync.Mutex
+	file   *os.File
+	size   int64
+	rate   float64 // bytes a second, decaying
+	since  time.Time
+	ticked time.Time
+}
+
+// openReserve allocates the reserve, or as much of it as there is room for.
+func openReserve(root *os.Root, target int64, clock func() time.Time, state func(error)) (*reserve, error) {
+	f, err := root.OpenFile(reserveFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the reserve: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	now := clock()
+	r := &reserve{root: root, target: target, clock: clock, state: state, file: f, size: info.Size(), since: now, ticked: now}
+	r.free = func() (int64, error) { return freeBytes(f) }
+	if r.size > target {
+		if err := f.Truncate(target); err != nil {
+			return nil, errors.Join(fmt.Errorf("shrinking the reserve: %w", err), f.Close())
+		}
+		r.size = target
+	}
+	if r.size < target {
+		r.grow()
+	}
+	r.tell()
+	return r, errors.Join(f.Sync(), durable.SyncDir(root, "."))
+}
+
+// grow allocates towards the target in steps, until the disk is full.
+func (r *reserve) grow() {
+	for r.size < r.target {
+		step := min(r.target-r.size, reserveStep)
+		if err := allocate(r.file, r.size, step); err != nil {
+			r.file.Truncate(r.size) // what a failed step left
+			return
+		}
+		r.size += step
+	}
+}
+
+// tell raises or ends the alarm. The reserve is whole but for a failed step.
+func (r *reserve) tell() {
+	if r.size < r.target {
+		r.state(fmt.Errorf("%d of %d bytes of the reserve are left", r.size, r.target))
+	} else {
+		r.state(nil)
+	}
+}
+
+// give frees at least n bytes, if the reserve has any. It reports whether it
+// freed something.
+func (r *reserve) give(n int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.size == 0 {
+		return false
+	}
+	left := max(0, r.size-max(n, reserveStep))
+	if err := r.file.Truncate(left); err != nil {
+		return false
+	}
+	r.size = left
+	r.tell()
+	return true
+}
+
+// refill takes back what was given, once there is room for all of it and as
+// much again, so that it does not take what recording needs next.
+func (r *reserve) refill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lack := r.target - r.size
+	if lack == 0 {
+		return
+	}
+	if free, err := r.free(); err != nil || free < 2*lack {
+		return
+	}
+	r.grow()
+	r.tell()
+}
+
+// wrote counts bytes for the rate.
+func (r *reserve) wrote(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.decay()
+	r.rate += float64(n) / rateWindow.Seconds()
+}
+
+func (r *reserve) decay() {
+	now := r.clock()
+	r.rate *= math.Exp(-now.Sub(r.ticked).Seconds() / rateWindow.Seconds())
+	r.ticked = now
+}
+
+func (r *reserve) space() Space {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.decay()
+	// Soon after the start the average has not seen a whole window yet.
+	seen := 1 - math.Exp(-r.ticked.Sub(r.since).Seconds()/rateWindow.Seconds())
+	rate := int64(0)
+	if seen > 0 {
+		rate = int64(r.rate / seen)
+	}
+	s := Space{FreeBytes: -1, ReserveBytes: r.size, ReserveTarget: r.target, BytesPerSecond: rate, Minutes: -1, ReserveMinutes: -1}
+	if free, err := r.free(); err == nil {
+		s.FreeBytes = free
+	}
+	if rate > 0 {
+		s.ReserveMinutes = r.size / rate / 60
+		if s.FreeBytes >= 0 {
+			s.Minutes = (s.FreeBytes + r.size) / rate / 60
+		}
+	}
+	return s
+}
+
+func (r *reserve) close() error { return r.file.Close() }
+
+// fillWithNoise allocates by writing, where the file system cannot allocate
+// otherwise. Noise, because some file systems store no zeros.
+func fillWithNoise(f *os.File, off, n int64) error {
+	chunk := make([]byte, min(n, 1<<20))
+	for done := int64(0); done < n; {
+		rand.Read(chunk)
+		w, err := f.WriteAt(chunk[:min(int64(len(chunk)), n-done)], off+done)
+		done += int64(w)
+		if err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}
+
+var _ spaceKeeper = (*reserve)(nil)
