@@ -39,7 +39,7 @@ func (s *Server) createAccount(ctx context.Context, a evidence.Actor, in *create
 	return answerErr(s.account(ctx, made))
 }
 
-func (s *Server) approveAccount(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Account], error) {
+func (s *Server) approveAccount(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Account], error) {
 	changed, err := s.people.Approve(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *Server) disableAccount(ctx context.Context, a evidence.Actor, in *reaso
 	return answerErr(s.account(ctx, changed))
 }
 
-func (s *Server) inviteAccount(ctx context.Context, a evidence.Actor, in *idPath) (*answer[InvitationLink], error) {
+func (s *Server) inviteAccount(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[InvitationLink], error) {
 	token, inv, err := s.people.Invite(ctx, a, in.ID)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func (s *Server) openCase(ctx context.Context, a evidence.Actor, in *createCaseI
 	return s.caseAnswer(ctx, a, c.ID)
 }
 
-func (s *Server) getCase(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Case], error) {
+func (s *Server) getCase(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Case], error) {
 	return s.caseAnswer(ctx, a, in.ID)
 }
 
@@ -63,7 +63,7 @@ func (s *Server) setStage(ctx context.Context, a evidence.Actor, in *stageInput)
 	return s.caseAnswer(ctx, a, in.ID)
 }
 
-func (s *Server) listTeam(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[Member]], error) {
+func (s *Server) listTeam(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Member]], error) {
 	team, err := s.cases.Team(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (s *Server) removeMember(ctx context.Context, a evidence.Actor, in *memberP
 	return &nothing{}, s.cases.RemoveMember(ctx, a, in.ID, in.Member, "")
 }
 
-func (s *Server) listPeople(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[Person]], error) {
+func (s *Server) listPeople(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Person]], error) {
 	people, err := s.cases.People(ctx, a, in.ID)
 	if err != nil {
 		return nil, err

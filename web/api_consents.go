@@ -7,7 +7,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-func (s *Server) listConsents(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[Consent]], error) {
+func (s *Server) listConsents(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Consent]], error) {
 	records, err := s.consents.Consents(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func purposes(in []string) []consent.Purpose {
 	return out
 }
 
-func (s *Server) attestConsent(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Consent], error) {
+func (s *Server) attestConsent(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Consent], error) {
 	r, err := s.consents.Attest(ctx, a, in.ID)
 	return s.consentAnswer(ctx, a, r, err)
 }

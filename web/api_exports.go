@@ -20,7 +20,11 @@ func (s *Server) requestExport(ctx context.Context, a evidence.Actor, in *reques
 }
 
 func (s *Server) approveExport(ctx context.Context, a evidence.Actor, in *approveExportInput) (*answer[Export], error) {
-	e, err := s.exports.Approve(ctx, a, in.ID, in.Body.Reason)
+	var reason string
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	e, err := s.exports.Approve(ctx, a, in.ID, reason)
 	return s.exportAnswer(ctx, a, e, err)
 }
 
@@ -69,7 +73,7 @@ func (s *Server) export(ctx context.Context, v disclosure.View) (out Export, err
 // exportPackage hands a package over. Deliver committed the custody entry before
 // the first byte is written; what breaks off is cut off, so that nobody takes
 // it for whole, and is recorded as broken off.
-func (s *Server) exportPackage(ctx context.Context, a evidence.Actor, in *idPath) (*huma.StreamResponse, error) {
+func (s *Server) exportPackage(ctx context.Context, a evidence.Actor, in *IDPath) (*huma.StreamResponse, error) {
 	d, err := s.exports.Deliver(ctx, a, in.ID)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ func (s *Server) listGrants(ctx context.Context, a evidence.Actor, in *listGrant
 	return s.grants(ctx, a, "", access.GrantState(in.State))
 }
 
-func (s *Server) interviewGrants(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[Grant]], error) {
+func (s *Server) interviewGrants(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Grant]], error) {
 	return s.grants(ctx, a, in.ID, "")
 }
 
@@ -52,7 +52,7 @@ func (s *Server) recipient(ctx context.Context, a evidence.Actor, to string) (ev
 	return account.ID, err
 }
 
-func (s *Server) approveGrant(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Grant], error) {
+func (s *Server) approveGrant(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Grant], error) {
 	g, err := s.access.ApproveGrant(ctx, a, in.ID)
 	return s.grantAnswer(ctx, a, g, err)
 }

@@ -30,7 +30,7 @@ func (s *Server) listInterviews(ctx context.Context, a evidence.Actor, _ *nothin
 	return listErr(all, func(iv evidence.Interview) (Interview, error) { return s.interview(ctx, iv) })
 }
 
-func (s *Server) caseInterviews(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[Interview]], error) {
+func (s *Server) caseInterviews(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Interview]], error) {
 	interviews, err := s.cases.Interviews(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (s *Server) cancelInterview(ctx context.Context, a evidence.Actor, in *reas
 	return answerErr(s.interview(ctx, iv))
 }
 
-func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *idPath) (*answer[InterviewDetail], error) {
+func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[InterviewDetail], error) {
 	iv, plan, err := s.cases.Interview(ctx, a, in.ID)
 	if err != nil {
 		return nil, err

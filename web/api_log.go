@@ -14,7 +14,7 @@ import (
 )
 
 type logEntriesInput struct {
-	page
+	Page
 	Action string `query:"action" maxLength:"64" doc:"Only this action; with a final dot all that begin so, such as grant."`
 }
 

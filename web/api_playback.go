@@ -45,16 +45,16 @@ func (s *Server) playables(ctx context.Context, a evidence.Actor, interview evid
 	return p, out, nil
 }
 
-func hlsPath(interview evidence.ID) string {
+func playlistPath(interview evidence.ID) string {
 	return apiPrefix + "/interviews/" + string(interview) + "/hls/"
 }
 
-func (s *Server) playback(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Playback], error) {
+func (s *Server) playback(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Playback], error) {
 	p, sources, err := s.playables(ctx, a, in.ID, "")
 	if err != nil {
 		return nil, err
 	}
-	out := Playback{Interview: in.ID, Playlist: hlsPath(in.ID) + "main.m3u8", LiveUntil: p.Until.Time(),
+	out := Playback{Interview: in.ID, Playlist: playlistPath(in.ID) + "main.m3u8", LiveUntil: p.Until.Time(),
 		Grants: make([]evidence.ID, 0, len(p.Grants)), Sources: make([]PlaybackSource, 0, len(sources)), Parts: []PlaybackPart{}, Events: []PlaybackEvent{}}
 	for _, g := range p.Grants {
 		out.Grants = append(out.Grants, g.ID)
@@ -63,7 +63,7 @@ func (s *Server) playback(ctx context.Context, a evidence.Actor, in *idPath) (*a
 	for _, one := range sources {
 		timeline := timelineOf(one)
 		spans = append(spans, timeline...)
-		src := PlaybackSource{SourceRef: one.source, Playlist: hlsPath(in.ID) + "main.m3u8?source=" + string(one.source.ID), Timeline: timeline,
+		src := PlaybackSource{SourceRef: one.source, Playlist: playlistPath(in.ID) + "main.m3u8?source=" + string(one.source.ID), Timeline: timeline,
 			Tracks: make([]PlaybackTrack, 0, len(one.tracks))}
 		for _, t := range one.tracks {
 			src.Tracks = append(src.Tracks, PlaybackTrack{InterviewTrack: trackOf(t.track), Ranges: rangesOf(t.segments)})
@@ -106,7 +106,7 @@ func (p *Playback) describe(m evidence.Manifest, spans []TimelineSpan) {
 	}
 }
 
-func (s *Server) heartbeat(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Heartbeat], error) {
+func (s *Server) heartbeat(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Heartbeat], error) {
 	until, err := s.access.Live(ctx, a, in.ID)
 	if err != nil {
 		return nil, err

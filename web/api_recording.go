@@ -30,7 +30,7 @@ func (s *Server) allow(ctx context.Context, a evidence.Actor, action string, int
 	return s.access.Authorize(ctx, a, action, evidence.Resource{Kind: access.KindInterview, ID: interview})
 }
 
-func (s *Server) interviewStatus(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Status], error) {
+func (s *Server) interviewStatus(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Server) interviewStatus(ctx context.Context, a evidence.Actor, in *idPa
 
 // watchStatus sends the status at once and whenever a person would see a
 // change. Access is decided again before each one.
-func (s *Server) watchStatus(ctx context.Context, a evidence.Actor, in *idPath) (*huma.StreamResponse, error) {
+func (s *Server) watchStatus(ctx context.Context, a evidence.Actor, in *IDPath) (*huma.StreamResponse, error) {
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Server) watchStatus(ctx context.Context, a evidence.Actor, in *idPath) 
 	}), nil
 }
 
-func (s *Server) startInterview(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Status], error) {
+func (s *Server) startInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewStart, in.ID); err != nil {
 		return nil, err
 	}
@@ -78,14 +78,14 @@ func (s *Server) pauseInterview(ctx context.Context, a evidence.Actor, in *pause
 	return statusAnswer(s.recording.Pause(ctx, a, in.ID, in.Body.Reason))
 }
 
-func (s *Server) resumeInterview(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Status], error) {
+func (s *Server) resumeInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewResume, in.ID); err != nil {
 		return nil, err
 	}
 	return statusAnswer(s.recording.Resume(ctx, a, in.ID))
 }
 
-func (s *Server) stopInterview(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Status], error) {
+func (s *Server) stopInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewStop, in.ID); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *Server) markInterview(ctx context.Context, a evidence.Actor, in *markIn
 	return answerErr(Mark{At: e.At, Kind: e.Kind, Value: e.Value}, err)
 }
 
-func (s *Server) listSources(ctx context.Context, a evidence.Actor, in *idPath) (*answer[list[InterviewSource]], error) {
+func (s *Server) listSources(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[InterviewSource]], error) {
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}

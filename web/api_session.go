@@ -103,6 +103,6 @@ func (s *Server) createToken(ctx context.Context, a evidence.Actor, in *createTo
 	return answerOf(NewToken{ID: t.ID, Token: secret, ExpiresAt: t.ExpiresAt.Time()}), nil
 }
 
-func (s *Server) revokeToken(ctx context.Context, a evidence.Actor, in *idPath) (*nothing, error) {
+func (s *Server) revokeToken(ctx context.Context, a evidence.Actor, in *IDPath) (*nothing, error) {
 	return &nothing{}, s.people.RevokeToken(ctx, a, in.ID)
 }

@@ -30,12 +30,12 @@ type Keys interface {
 }
 
 type hlsMainInput struct {
-	idPath
+	IDPath
 	Source string `query:"source" maxLength:"64" doc:"Only this source: its identifier or name. A page plays one source in each player."`
 }
 
 type hlsFileInput struct {
-	idPath
+	IDPath
 	Track evidence.ID `path:"track" maxLength:"64" doc:"Track."`
 	File  string      `path:"file" maxLength:"64" doc:"index.m3u8, init-N.mp4 or N.m4s."`
 }

@@ -56,6 +56,15 @@ func TestOpenAPIDescribesEverything(t *testing.T) {
 			if op.Summary == "" || op.OperationID == "" || len(op.Tags) != 1 {
 				t.Errorf("%s %s: no summary, operationId or tag", method, path)
 			}
+			given := map[string]bool{}
+			for _, p := range op.Parameters {
+				given[p.Name] = true
+			}
+			for _, piece := range strings.Split(path, "/") {
+				if name, ok := strings.CutPrefix(piece, "{"); ok && !given[strings.TrimSuffix(name, "}")] {
+					t.Errorf("%s %s: %s is not a parameter", method, path, piece)
+				}
+			}
 			for _, p := range op.Parameters {
 				if p.Description == "" {
 					t.Errorf("%s %s: parameter %s has no description", method, path, p.Name)

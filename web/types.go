@@ -55,13 +55,13 @@ func when(i evidence.Instant) *time.Time {
 	return &t
 }
 
-// idPath is the input of an operation on one thing.
-type idPath struct {
+// IDPath is the input of an operation on one thing.
+type IDPath struct {
 	ID evidence.ID `path:"id" maxLength:"64" doc:"Identifier of the thing in the path."`
 }
 
-// page is the input of a list that goes on.
-type page struct {
+// Page is the input of a list that goes on.
+type Page struct {
 	After int64 `query:"after" minimum:"-1" default:"-1" doc:"Show what comes after this position. Leave it out for the beginning."`
 	Limit int   `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"At most so many."`
 }

@@ -37,7 +37,7 @@ type findCasesInput struct {
 }
 
 type stageInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Stage     string `json:"stage" enum:"referral,identification,protection,assistance,proceedings,reintegration,closed" doc:"The new stage."`
 		Reason    string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why the case moves on."`
@@ -59,7 +59,7 @@ type Member struct {
 }
 
 type addMemberInput struct {
-	idPath
+	IDPath
 	Body struct {
 		AccountID evidence.ID   `json:"account_id" maxLength:"64" doc:"Who."`
 		Role      evidence.Role `json:"role" enum:"case_manager,interviewer,observer,prosecutor,advocate" doc:"The role on the case: the account's own, or observer."`
@@ -69,7 +69,7 @@ type addMemberInput struct {
 }
 
 type memberPath struct {
-	idPath
+	IDPath
 	Member evidence.ID `path:"member" maxLength:"64" doc:"Membership."`
 }
 
@@ -96,7 +96,7 @@ type Guardian struct {
 }
 
 type addPersonInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Pseudonym     string    `json:"pseudonym" minLength:"1" maxLength:"100" doc:"The name that the system uses for her. Never her real name."`
 		Kind          string    `json:"kind" enum:"victim,witness,suspect" doc:"What she is on this case (P42)."`
@@ -108,7 +108,7 @@ type addPersonInput struct {
 }
 
 type changePersonInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Age           *string   `json:"age,omitempty" enum:"adult,child,uncertain" doc:"New age category."`
 		Language      *string   `json:"language,omitempty" minLength:"2" maxLength:"35" doc:"New language, BCP 47."`
@@ -119,7 +119,7 @@ type changePersonInput struct {
 }
 
 type linkInput struct {
-	idPath
+	IDPath
 	Body struct {
 		AccountID evidence.ID `json:"account_id" maxLength:"64" doc:"The account to keep apart from the case."`
 		Kind      string      `json:"kind" enum:"self,kin,counsel,other" doc:"How the account belongs to the suspect."`

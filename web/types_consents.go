@@ -45,7 +45,7 @@ type ConsentItem struct {
 }
 
 type recordConsentInput struct {
-	idPath
+	IDPath
 	Body struct {
 		PersonID    evidence.ID `json:"person_id" maxLength:"64" doc:"Whose consent it is; a victim or a witness on the case."`
 		Purposes    []string    `json:"purposes" minItems:"1" maxItems:"8" uniqueItems:"true" enum:"record,observe_live,share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"What was decided on, each purpose once."`
@@ -66,7 +66,7 @@ type recordConsentInput struct {
 }
 
 type withdrawInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Purposes []string `json:"purposes,omitempty" maxItems:"8" uniqueItems:"true" enum:"record,observe_live,share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"Which purposes; all of the act if left out."`
 		By       string   `json:"by,omitempty" enum:"self,guardian,guardianship_authority" default:"self" doc:"Who withdraws. A guardian with a conflict cannot (P41)."`

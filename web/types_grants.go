@@ -59,7 +59,7 @@ type Exposure struct {
 }
 
 type requestGrantInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Source    string          `json:"source" minLength:"1" maxLength:"64" doc:"The source's name or identifier, or all."`
 		To        string          `json:"to" minLength:"1" maxLength:"128" doc:"Login or account of who shall see it."`
@@ -80,7 +80,7 @@ type listGrantsInput struct {
 }
 
 type reasonInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why. It goes into the custody log as a commitment; those with a role in the case can read it."`
 	}

@@ -64,7 +64,7 @@ type NewSource struct {
 }
 
 type planInterviewInput struct {
-	idPath
+	IDPath
 	Body struct {
 		PersonID    evidence.ID `json:"person_id" maxLength:"64" doc:"Who is interviewed; a victim or a witness on the case."`
 		RoomID      evidence.ID `json:"room_id" maxLength:"64" doc:"Where."`
@@ -78,26 +78,26 @@ type planInterviewInput struct {
 }
 
 type addSourceInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Role evidence.SourceRole `json:"role" enum:"close-up,wide,room,child,interpreter" doc:"What it shows or hears (P8, P17). Its name is made from it."`
 	}
 }
 
 type sourcePath struct {
-	idPath
+	IDPath
 	Source evidence.ID `path:"source" maxLength:"64" doc:"Source."`
 }
 
 type pauseInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why there is a break (P12)."`
 	}
 }
 
 type markInput struct {
-	idPath
+	IDPath
 	Body struct {
 		Kind  string `json:"kind" enum:"marker,phase" doc:"A mark, or the beginning of a phase of the interview (P16)."`
 		Value string `json:"value,omitempty" maxLength:"64" pattern:"^[a-z0-9._-]*$" doc:"For a phase: introduction, ground-rules, rapport, substantive, closure. For a mark: a code of your own that names no person."`

@@ -29,7 +29,7 @@ type Export struct {
 }
 
 type requestExportInput struct {
-	idPath
+	IDPath
 	Body struct {
 		To      string `json:"to,omitempty" maxLength:"8192" doc:"age recipient to encrypt to (age1… or age1pq1…)."`
 		Clear   bool   `json:"clear,omitempty" doc:"Do not encrypt. Needs a reason and a second person's approval."`
@@ -39,10 +39,10 @@ type requestExportInput struct {
 }
 
 type approveExportInput struct {
-	idPath
-	Body struct {
+	IDPath
+	Body *struct {
 		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"What the approval rests on."`
-	} `required:"false"`
+	}
 }
 
 type listExportsInput struct {
@@ -75,8 +75,8 @@ type EntryActor struct {
 }
 
 type custodyInput struct {
-	idPath
-	page
+	IDPath
+	Page
 	Before    int64       `query:"before" minimum:"0" doc:"Show what comes before this position."`
 	Newest    bool        `query:"newest" doc:"Newest first."`
 	Interview evidence.ID `query:"interview" maxLength:"64" doc:"Only what concerns this interview."`
@@ -84,7 +84,7 @@ type custodyInput struct {
 }
 
 type proofPath struct {
-	idPath
+	IDPath
 	Position int64 `path:"position" minimum:"0" doc:"Position in the log, from 0."`
 }
 

@@ -18,7 +18,7 @@ import (
 
 // Audience of a verification: those who know of the interview. It reads media
 // and shows none.
-func (s *Server) verifyInterview(ctx context.Context, a evidence.Actor, in *idPath) (*answer[Verification], error) {
+func (s *Server) verifyInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Verification], error) {
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}
