@@ -129,3 +129,6 @@ func (a *Authority) sign(ctx context.Context, statement []byte, name string, con
 	}
 	return got, nil
 }
+
+// Stamp returns an RFC 3161 TimeStampResp over data by the built-in authority.
+func (a *Authority) Stamp(data []byte) ([]byte, error) { return a.tsa.stamp(data) }

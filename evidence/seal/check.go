@@ -26,9 +26,11 @@ type BundleInput struct {
 	// File is the name of the bundle's file in the findings.
 	File   string
 	Bundle []byte
-	// Subject is the name, and Digest the SHA-256, of the file that must be sealed.
-	Subject string
-	Digest  [sha256.Size]byte
+	// Subject is the name, and Digest the SHA-256, of the file that must be
+	// sealed. SubjectFile is its name in the findings.
+	Subject     string
+	SubjectFile string
+	Digest      [sha256.Size]byte
 	// Trust is what the verifier was given from outside; nil if nothing was.
 	Trust *Trust
 	// Claimed is what came with the sealed thing itself: it only ever shows
@@ -85,7 +87,7 @@ func checkStatement(in BundleInput, s Sealed, out *Findings) {
 	case len(st.Subject) != 1 || len(st.Subject[0].Digest) != 1 || st.Subject[0].Name != in.Subject:
 		out.Add(in.Check+".statement", Fails, in.File, "The signed statement is not about the one file %s.", in.Subject)
 	case st.Subject[0].Digest["sha256"] != hex.EncodeToString(in.Digest[:]):
-		out.Add(in.Check+".statement", Fails, in.File, "The signed statement is about other content of %s than what is here.", in.Subject)
+		out.Add(in.Check+".statement", Fails, in.SubjectFile, "The file is not the one that was sealed: the signed statement is about other content.")
 	default:
 		out.Add(in.Check+".statement", Holds, in.File, "The signed statement is about %s with exactly this content.", in.Subject)
 	}
@@ -171,11 +173,7 @@ func checkTimestamp(in BundleInput, s Sealed, signer Status, out *Findings) (Tim
 		}
 	}
 	if err := checkToken(s.TimestampToken, authority.Chain); err != nil {
-		bad := Fails
-		if errors.Is(err, evidence.ErrUnknownFormat) {
-			bad = CannotJudge
-		}
-		out.Add(check, bad, in.File, "The timestamp is not in order: %v.", err)
+		out.Add(check, Fails, in.File, "The timestamp is not in order: %v.", err)
 		return TimeAuthority{}, time.Time{}, false
 	}
 	ts, err := authority.sigstore(authorityURI(0)).Verify(s.TimestampToken, s.Signature)

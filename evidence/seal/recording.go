@@ -47,7 +47,7 @@ func CheckRecording(in RecordingInput) (*Recording, Findings) {
 	}
 	sealed, out := CheckBundle(BundleInput{
 		Check: "recording", File: in.BundleFile, Bundle: in.Bundle,
-		Subject: ManifestName, Digest: sha256.Sum256(in.Manifest), Trust: in.Trust, Claimed: in.Claimed,
+		Subject: ManifestName, SubjectFile: in.ManifestFile, Digest: sha256.Sum256(in.Manifest), Trust: in.Trust, Claimed: in.Claimed,
 	})
 	m, err := ParseManifest(in.Manifest)
 	if err != nil {

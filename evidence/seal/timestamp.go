@@ -204,7 +204,7 @@ func checkSigner(si cmsSignerInfo, digest cmsAlgorithm, cert *x509.Certificate) 
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: algorithms of the timestamp", evidence.ErrUnknownFormat)
+	return fmt.Errorf("%w: its algorithms are none that are accepted", evidence.ErrInvalid)
 }
 
 func isContext0(v asn1.RawValue) bool {

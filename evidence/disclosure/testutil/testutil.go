@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -259,7 +260,7 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 		r.Plain = append(r.Plain, plain)
 	}
 	add(evidence.Leaf{Kind: evidence.LeafInit, Part: 1, DecodeTime: "0"}, init)
-	decode := uint64(0x1_8000_0000) // RTP timestamps are unwrapped beyond 32 bits
+	decode := 0x1_8000_0000 + rand.Uint64N(1<<31) // RTP starts anywhere and is unwrapped beyond 32 bits
 	for _, part := range m.Parts {
 		tr.Anchors = append(tr.Anchors, evidence.Anchor{Part: part.Number, DecodeTime: fmt.Sprintf("%x", decode), At: part.Start, Uncertainty: 20_000, Method: "arrival"})
 		at := part.Start

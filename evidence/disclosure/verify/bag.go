@@ -187,7 +187,7 @@ func (e *examination) hash(name string) (string, error) {
 	}
 	defer closer.Close()
 	h := sha256.New()
-	n, err := io.CopyBuffer(h, &cancellable{e, io.NewSectionReader(r, 0, e.files.sizes[name])}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(h, &cancellable{e, io.NewSectionReader(r, 0, e.files.sizes[name])}, make([]byte, min(256<<10, e.files.sizes[name]+1)))
 	if err != nil {
 		return "", err
 	}

@@ -37,30 +37,40 @@ func (e *examination) custody() {
 func (e *examination) checkpoint(signed []byte) (custody.Checkpoint, bool) {
 	const check, file = "custody.checkpoint", disclosure.CheckpointFile
 	origin, _, _ := bytes.Cut(signed, []byte{'\n'})
-	status := seal.Holds
-	var log seal.Log
-	var known bool
+	// Whose log is it: one that the trust file names, or only one that came along?
+	var candidates []seal.Log
 	if e.trust != nil {
-		log, known = e.trust.Log(string(origin))
+		if log, ok := e.trust.Log(string(origin)); ok {
+			candidates = append(candidates, log)
+		}
 	}
-	if !known {
-		status = seal.NotGiven
-		if e.trust != nil {
+	trusted := len(candidates)
+	if e.claimed != nil {
+		if log, ok := e.claimed.Log(string(origin)); ok {
+			candidates = append(candidates, log)
+		}
+	}
+	err := errors.New("its log's key is neither trusted nor among the files")
+	var cp custody.Checkpoint
+	var log seal.Log
+	status := seal.Holds
+	for i, candidate := range candidates {
+		if cp, err = custody.OpenCheckpoint(signed, candidate.Verifier); err != nil {
+			continue
+		}
+		log = candidate
+		switch {
+		case i < trusted:
+		case e.trust == nil:
+			status = seal.NotGiven
+		case e.report.Findings.Of("package.signer") == seal.Holds:
+			// A trusted package with another log inside.
+			status = seal.Fails
+		default:
 			status = seal.NotTrusted
-			if s := e.report.Findings.Of("package.signer"); s == seal.Holds {
-				// A trusted package with another log inside.
-				status = seal.Fails
-			}
 		}
-		if e.claimed != nil {
-			log, known = e.claimed.Log(string(origin))
-		}
+		break
 	}
-	if !known {
-		e.add(check, seal.Fails, file, "The checkpoint is of a log whose key is neither trusted nor among the files.")
-		return custody.Checkpoint{}, false
-	}
-	cp, err := custody.OpenCheckpoint(signed, log.Verifier)
 	if err == nil && !exactNote(signed) {
 		err = errors.New("it carries more than one signature or is not in its one form")
 	}

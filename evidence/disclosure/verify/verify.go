@@ -21,19 +21,24 @@ import (
 // [ErrNotPackage]). Hashing uses all cores. It holds the small files and, for each
 // core, one segment in memory.
 func Package(ctx context.Context, path string, trust *seal.Trust) (*Report, error) {
-	e := &examination{ctx: ctx, trust: trust, report: &Report{Findings: seal.Findings{}, Missing: []string{}}}
-	c, err := openContainer(path, &e.report.Findings)
+	report := &Report{Findings: seal.Findings{}, Missing: []string{}}
+	c, err := openContainer(path, &report.Findings)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	e.files = c
-	e.run()
+	examine(ctx, c, trust, report)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e.report.judge(trust)
-	return e.report, nil
+	return report, nil
+}
+
+// examine completes the report on an open container.
+func examine(ctx context.Context, c *container, trust *seal.Trust, report *Report) {
+	e := &examination{ctx: ctx, files: c, trust: trust, report: report}
+	e.run()
+	report.judge(trust)
 }
 
 // examination is one run; it is owned by the goroutine that runs it.
@@ -194,7 +199,7 @@ func (e *examination) packageSeal() {
 	}
 	sealed, findings := seal.CheckBundle(seal.BundleInput{
 		Check: "package", File: disclosure.PackageSeal + ".sigstore.json", Bundle: bundle,
-		Subject: disclosure.TagManifestFile, Digest: sha256.Sum256(tags), Trust: e.trust, Claimed: e.claimed,
+		Subject: disclosure.TagManifestFile, SubjectFile: disclosure.TagManifestFile, Digest: sha256.Sum256(tags), Trust: e.trust, Claimed: e.claimed,
 	})
 	e.report.Findings = append(e.report.Findings, findings...)
 	if sealed.Bundle == nil {
