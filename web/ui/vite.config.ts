@@ -19,6 +19,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     manifest: 'assets/manifest.json',
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // Few files: what many pages share is one, the words are another.
+          groups: [
+            { name: 'words', test: /src\/paraglide\//, minShareCount: 3 },
+            { name: 'shared', test: /src\/lib\/(?!player|media|text\/custody|proof)|node_modules\/(?!hls\.js)/, minShareCount: 2 },
+          ],
+        },
+      },
+    },
     // hls.js with alternate audio is one piece, loaded with the player alone.
     chunkSizeWarningLimit: 700,
   },

@@ -13,11 +13,13 @@ const activityEvery = 60_000;
 class Session {
   state = $state<State>('asking');
   me = $state.raw<Me>();
+  /** While a page sends a recording, a session that ended is shown as locked, so that the page and what it sends stay. */
+  holdsRecording = false;
   #reported = 0;
 
   constructor() {
     whenSessionIsLost((loss) => {
-      if (loss === 'locked' && this.me) this.state = 'locked';
+      if ((loss === 'locked' || this.holdsRecording) && this.me) this.state = 'locked';
       else this.#forget();
     });
   }
@@ -28,9 +30,9 @@ class Session {
       this.#enter(await ok(api.GET('/me')));
     } catch (thrown) {
       if (thrown instanceof Problem && thrown.status === 401) {
-        if (thrown.code === 'session.locked' && this.me) this.state = 'locked';
+        if ((thrown.code === 'session.locked' || this.holdsRecording) && this.me) this.state = 'locked';
         else this.#forget();
-      } else this.state = 'unreachable';
+      } else if (!this.me) this.state = 'unreachable';
     }
   }
 

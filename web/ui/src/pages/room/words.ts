@@ -1,0 +1,32 @@
+import { m } from '$m';
+import type { CaptureTrouble } from '$lib/media/capture.svelte';
+import type { PublishTrouble } from '$lib/media/whip';
+
+const capture: Record<CaptureTrouble, () => { title: string; todo: string }> = {
+  denied: () => ({ title: m.capture_denied(), todo: m.capture_denied_todo() }),
+  missing: () => ({ title: m.capture_missing(), todo: m.capture_missing_todo() }),
+  busy: () => ({ title: m.capture_busy(), todo: m.capture_busy_todo() }),
+  unplugged: () => ({ title: m.capture_unplugged(), todo: m.capture_unplugged_todo() }),
+  other: () => ({ title: m.capture_other(), todo: m.capture_other_todo() }),
+};
+
+export const captureTroubleWords = (trouble: CaptureTrouble) => capture[trouble]();
+
+/** What keeps a source from reaching the recorder, in words. */
+export function publishTroubleWords(trouble: PublishTrouble): string {
+  switch (trouble) {
+    case 'occupied':
+      return m.publish_occupied();
+    case 'refused':
+      return m.publish_refused();
+    case 'media':
+      return m.publish_media();
+    default:
+      return m.publish_network();
+  }
+}
+
+/** Kinds of alarm that the recorder raises. */
+const alarms: Record<string, () => string> = {};
+
+export const alarmWords = (alarm: { code: string; text: string }) => alarms[alarm.code]?.() ?? alarm.text;
