@@ -119,11 +119,22 @@ func (d *Dir) Reader(_ context.Context, key, version string) (io.ReadCloser, err
 	if err != nil {
 		return nil, fmt.Errorf("object %s: %w", key, err)
 	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(notFound(key), f.Close()) // a folder of keys
+	}
 	return f, nil
 }
 
-// Probe writes an object and reads it back.
-func (d *Dir) Probe(ctx context.Context) error { return probeWrite(ctx, d) }
+// Probe proves that what is written can be read, that writing it again is no
+// error, and that other bytes do not replace it. It leaves nothing.
+func (d *Dir) Probe(ctx context.Context) error {
+	key, body := probeKey(), []byte("toldonce probe\n")
+	version, err := d.Put(ctx, key, body, digest(body), time.Time{})
+	if err != nil {
+		return fmt.Errorf("object store probe: %w", err)
+	}
+	return errors.Join(probeKept(ctx, d, key, version, body), d.root.Remove(key))
+}
 
 // Health is as [Store] says.
 func (d *Dir) Health(context.Context) error {

@@ -30,7 +30,7 @@ type Store interface {
 	// Reader is Get for reading piece by piece. The caller closes it.
 	Reader(ctx context.Context, key, version string) (io.ReadCloser, error)
 	// Probe proves at start that the store does what is promised of it: on S3
-	// that a locked version cannot be deleted. It leaves one small object.
+	// that a locked version cannot be deleted, where it leaves one small object.
 	Probe(ctx context.Context) error
 	// Health reports whether the store answers now. It writes nothing.
 	Health(ctx context.Context) error

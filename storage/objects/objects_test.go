@@ -108,6 +108,12 @@ func conformance(t *testing.T, s Store) {
 	if _, err := s.Put(ctx, "recordings/wrong", body, wrong, time.Time{}); !errors.Is(err, evidence.ErrInvalid) {
 		t.Errorf("a wrong digest: %v", err)
 	}
+	if _, err := s.Put(ctx, "recordings/folder/a", body, digest(body), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(ctx, "recordings/folder", ""); !errors.Is(err, evidence.ErrNotFound) {
+		t.Errorf("a folder of keys: %v", err)
+	}
 	for _, key := range []string{"", "/a", "a/", "a//b", "../a", "a/../b", ".hidden", "a/.hidden", "A", "ä", "a b", "a\x00", strings.Repeat("a", maxKey+1)} {
 		if _, err := s.Put(ctx, key, body, digest(body), time.Time{}); !errors.Is(err, evidence.ErrInvalid) {
 			t.Errorf("key %q: %v", key, err)
@@ -219,6 +225,28 @@ func TestLockHolds(t *testing.T) {
 	}
 	if got, err := s.Get(ctx, "a/locked", version); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("behind a delete marker: %q, %v", got, err)
+	}
+}
+
+// TestPutAgainExtendsRetention: the same content asked for again with a longer
+// retention, or put before without one, is kept for as long as was asked last.
+func TestPutAgainExtendsRetention(t *testing.T) {
+	s := openS3(t).(*S3)
+	ctx := t.Context()
+	body := []byte("kept longer")
+	first, err := s.Put(ctx, "a/extended", body, digest(body), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hours := range []int{1, 3, 2} {
+		asked := time.Now().Add(time.Duration(hours) * time.Hour)
+		again, err := s.Put(ctx, "a/extended", body, digest(body), asked)
+		if err != nil || again != first {
+			t.Fatalf("version %q, %v; want %q", again, err, first)
+		}
+		if until, err := s.retained(ctx, "a/extended", first); err != nil || until.Before(asked) {
+			t.Errorf("%d hours: until %v, %v", hours, until, err)
+		}
 	}
 }
 

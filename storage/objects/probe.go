@@ -12,23 +12,15 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
+// probes is the folder of what Probe writes.
+const probes = "probes/"
+
 // probeKey is a key that no other probe takes.
-func probeKey() string { return "probes/" + string(evidence.NewID()) }
+func probeKey() string { return probes + string(evidence.NewID()) }
 
 func digest(body []byte) evidence.Digest {
 	sum := sha256.Sum256(body)
 	return evidence.Digest{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(body))}
-}
-
-// probeWrite proves that what is written can be read, that writing it again is no
-// error, and that other bytes do not replace it.
-func probeWrite(ctx context.Context, s Store) error {
-	key, body := probeKey(), []byte("toldonce probe\n")
-	version, err := s.Put(ctx, key, body, digest(body), time.Time{})
-	if err != nil {
-		return fmt.Errorf("object store probe: %w", err)
-	}
-	return probeKept(ctx, s, key, version, body)
 }
 
 func probeKept(ctx context.Context, s Store, key, version string, body []byte) error {

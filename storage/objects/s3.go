@@ -30,9 +30,9 @@ type S3 struct {
 	prefix string // empty, or ends with a slash
 }
 
-// OpenS3 opens the bucket that spec names, s3://BUCKET?endpoint=…&region=…, with
-// optional ca (a PEM file of the authority that signed the server's certificate)
-// and prefix (put before every key). The endpoint must be https: checksums and
+// OpenS3 opens the bucket that spec names, s3://BUCKET?endpoint=…, with
+// optional region (default us-east-1), ca (a PEM file of the authority that signed
+// the server's certificate) and prefix (put before every key). The endpoint must be https: checksums and
 // content would travel unprotected otherwise. Credentials come from
 // AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the files that
 // AWS_ACCESS_KEY_ID_FILE and AWS_SECRET_ACCESS_KEY_FILE name. It does not
@@ -87,10 +87,14 @@ func OpenS3(_ context.Context, spec string) (*S3, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
+	region := query.Get("region")
+	if region == "" {
+		region = "us-east-1"
+	}
 	client, err := minio.New(endpoint.Host, &minio.Options{
 		Creds:           credentials.NewStaticV4(access, key, ""),
 		Secure:          true,
-		Region:          query.Get("region"),
+		Region:          region,
 		Transport:       transport,
 		TrailingHeaders: true,
 		// Whoever puts repeats with back-off; the client's own ten tries would
@@ -136,10 +140,9 @@ func (s *S3) Put(ctx context.Context, key string, body []byte, sum evidence.Dige
 		UserMetadata:     map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)},
 	}
 	options.SetMatchETagExcept("*")
+	retainUntil = wholeSeconds(retainUntil)
 	if !retainUntil.IsZero() {
-		options.Mode = minio.Compliance
-		// S3 counts whole seconds; rounding down would promise less than asked.
-		options.RetainUntilDate = retainUntil.UTC().Add(time.Second - 1).Truncate(time.Second)
+		options.Mode, options.RetainUntilDate = minio.Compliance, retainUntil
 	}
 	info, err := s.client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)), options)
 	if err == nil {
@@ -151,16 +154,25 @@ func (s *S3) Put(ctx context.Context, key string, body []byte, sum evidence.Dige
 	// Most likely the object is there: If-None-Match was answered with 412, or the
 	// connection was reset by a server that answered so before it had read the
 	// body, or an earlier answer was lost.
-	version, there := s.same(ctx, key, body)
+	version, there := s.same(ctx, key, body, retainUntil)
 	if errors.Is(there, evidence.ErrNotFound) || errors.Is(there, evidence.ErrUnavailable) {
 		return "", s.failed(key, err)
 	}
 	return version, there
 }
 
-// same returns the version that is kept under key if it holds body. It reads the
-// bytes: not every server tells a checksum, and repeating a Put is rare.
-func (s *S3) same(ctx context.Context, key string, body []byte) (string, error) {
+// wholeSeconds is what S3 counts in. Rounding down would promise less than asked.
+func wholeSeconds(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Add(time.Second - 1).Truncate(time.Second)
+}
+
+// same returns the version that is kept under key if it holds body, once it is
+// retained until at least until. It reads the bytes: not every server tells a
+// checksum, and repeating a Put is rare.
+func (s *S3) same(ctx context.Context, key string, body []byte, until time.Time) (string, error) {
 	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
 	if err != nil {
 		return "", s.failed(key, err)
@@ -172,7 +184,45 @@ func (s *S3) same(ctx context.Context, key string, body []byte) (string, error) 
 	if !bytes.Equal(there, body) {
 		return "", conflict(key)
 	}
+	if err := s.retain(ctx, key, info.VersionID, until); err != nil {
+		return "", err
+	}
 	return info.VersionID, nil
+}
+
+// retain extends a version's retention to until, if it is not that long already.
+func (s *S3) retain(ctx context.Context, key, version string, until time.Time) error {
+	if until.IsZero() {
+		return nil
+	}
+	there, err := s.retained(ctx, key, version)
+	if err != nil {
+		return s.failed(key, err)
+	}
+	if !there.Before(until) {
+		return nil
+	}
+	compliance := minio.Compliance
+	err = s.client.PutObjectRetention(ctx, s.bucket, s.prefix+key, minio.PutObjectRetentionOptions{
+		Mode: &compliance, RetainUntilDate: &until, VersionID: version})
+	if err != nil {
+		return s.failed(key, err)
+	}
+	return nil
+}
+
+// retained returns until when a version is under COMPLIANCE retention; the zero
+// time if it is not. It asks for the headers of the object, because servers
+// differ in the document that GetObjectRetention returns.
+func (s *S3) retained(ctx context.Context, key, version string) (time.Time, error) {
+	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{VersionID: version})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if info.Metadata.Get("X-Amz-Object-Lock-Mode") != minio.Compliance.String() {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339, info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 }
 
 // Get is as [Store] says.
@@ -214,41 +264,6 @@ func (r *s3Reader) Read(p []byte) (int, error) {
 }
 
 func (r *s3Reader) Close() error { return r.object.Close() }
-
-// lockProbe is how long the probe's object stays locked.
-const lockProbe = time.Minute
-
-// Probe proves the lock: a version under COMPLIANCE retention survives being
-// deleted with every right that the credentials have (P21).
-func (s *S3) Probe(ctx context.Context) error {
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("object store, bucket %s: %w: %s", s.bucket, evidence.ErrUnavailable, fmt.Sprintf(format, args...))
-	}
-	versioning, err := s.client.GetBucketVersioning(ctx, s.bucket)
-	if err != nil {
-		return refuse("%v", err)
-	}
-	if !versioning.Enabled() {
-		return refuse("versioning is off. Make the bucket with Object Lock")
-	}
-	lock, _, _, _, err := s.client.GetObjectLockConfig(ctx, s.bucket)
-	if err != nil || lock != "Enabled" {
-		return refuse("Object Lock is off. It can only be asked for when a bucket is made (%v)", err)
-	}
-	key, body := probeKey(), []byte("toldonce probe\n")
-	version, err := s.Put(ctx, key, body, digest(body), time.Now().Add(lockProbe))
-	if err != nil {
-		return refuse("%v", err)
-	}
-	err = s.client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
-	if err == nil {
-		return refuse("it deleted a version that was locked. What is kept here is not protected")
-	}
-	if status := minio.ToErrorResponse(err).StatusCode; status < 400 || status > 499 {
-		return refuse("whether it keeps locked versions could not be seen: %v", err)
-	}
-	return probeKept(ctx, s, key, version, body)
-}
 
 // Health is as [Store] says.
 func (s *S3) Health(ctx context.Context) error {
