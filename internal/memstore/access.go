@@ -335,26 +335,13 @@ func (s *Store) ApplyConsent(_ context.Context, c consent.Change, entries []cust
 		if !s.asSeen(c) {
 			return conflict("consent")
 		}
-		if c.Insert != nil {
-			if !s.insert(*c.Insert) {
-				return conflict("consent version")
-			}
+		before := make([]consent.Record, len(s.consents))
+		for i, r := range s.consents {
+			before[i] = cloned(r)
 		}
-		for i := range s.consents {
-			r := &s.consents[i]
-			if c.Attest != nil && r.ID == c.Attest.Record {
-				if r.AttestedBy != "" {
-					return conflict("attestation")
-				}
-				r.AttestedBy, r.AttestedAt = c.Attest.By, c.Attest.At
-			}
-			if c.Withdraw != nil && r.ID == c.Withdraw.Record {
-				for j, it := range r.Items {
-					if slices.Contains(c.Withdraw.Purposes, it.Purpose) {
-						r.Items[j].WithdrawnAt, r.Items[j].WithdrawnBy, r.Items[j].RecordedBy = c.Withdraw.At, c.Withdraw.By, c.Withdraw.RecordedBy
-					}
-				}
-			}
+		if err := s.applyActs(c); err != nil {
+			s.consents = before
+			return err
 		}
 		for _, id := range c.Ready {
 			iv := s.interviews[id]
@@ -416,4 +403,31 @@ func (s *Store) insert(r consent.Record) bool {
 	}
 	s.consents = append(s.consents, cloned(r))
 	return true
+}
+
+// applyActs changes the acts themselves; a conflict leaves them half changed.
+func (s *Store) applyActs(c consent.Change) error {
+	if c.Insert != nil && !s.insert(*c.Insert) {
+		return conflict("consent version")
+	}
+	for i := range s.consents {
+		r := &s.consents[i]
+		if c.Attest != nil && r.ID == c.Attest.Record {
+			if r.AttestedBy != "" || r.RecordedBy == c.Attest.By || r.Form != consent.Attested {
+				return conflict("attestation")
+			}
+			r.AttestedBy, r.AttestedAt = c.Attest.By, c.Attest.At
+		}
+		if c.Withdraw != nil && r.ID == c.Withdraw.Record {
+			for j, it := range r.Items {
+				if slices.Contains(c.Withdraw.Purposes, it.Purpose) {
+					if it.WithdrawnAt != 0 || it.SupersededAt != 0 {
+						return conflict("withdrawal")
+					}
+					r.Items[j].WithdrawnAt, r.Items[j].WithdrawnBy, r.Items[j].RecordedBy = c.Withdraw.At, c.Withdraw.By, c.Withdraw.RecordedBy
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -32,7 +32,13 @@ func (s *Store) IndexKey(context.Context) ([]byte, error) {
 }
 
 func (s *Store) CreateAgency(_ context.Context, a people.Agency, e custody.Entry) error {
-	return s.one(e, func() error { s.agencies[a.ID] = a; return nil })
+	return s.one(e, func() error {
+		if _, there := s.agencies[a.ID]; there {
+			return conflict("agency")
+		}
+		s.agencies[a.ID] = a
+		return nil
+	})
 }
 
 func (s *Store) Agency(_ context.Context, id evidence.ID) (people.Agency, error) {

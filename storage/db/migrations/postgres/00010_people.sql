@@ -1,0 +1,81 @@
+-- +goose Up
+
+-- One row for ever: the key of the search values (package evidence/keyed), wrapped.
+CREATE TABLE index_key (
+    id      BIGINT  PRIMARY KEY CHECK (id = 1),
+    wrapped BYTEA   NOT NULL
+);
+
+CREATE TABLE agency (
+    id         TEXT    PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    kind       TEXT    NOT NULL CHECK (kind IN ('police', 'prosecution', 'advocates', 'social_work', 'ngo', 'court', 'defence')),
+    created_at BIGINT  NOT NULL
+);
+
+CREATE TABLE room (
+    id         TEXT    PRIMARY KEY,
+    agency     TEXT    NOT NULL REFERENCES agency (id),
+    name       TEXT    NOT NULL,
+    place      TEXT    NOT NULL,
+    time_zone  TEXT    NOT NULL,
+    created_at BIGINT  NOT NULL,
+    UNIQUE (agency, name)
+);
+
+CREATE TABLE account (
+    id          TEXT    PRIMARY KEY,
+    agency      TEXT    NOT NULL REFERENCES agency (id),
+    login       TEXT    NOT NULL UNIQUE,
+    name        TEXT    NOT NULL, -- personal
+    role        TEXT    NOT NULL,
+    language    TEXT    NOT NULL,
+    state       TEXT    NOT NULL CHECK (state IN ('proposed', 'invited', 'active', 'disabled')),
+    proposed_by TEXT    NOT NULL, -- empty for the first administrator
+    approved_by TEXT    NOT NULL, -- empty if nobody did
+    created_at  BIGINT  NOT NULL,
+    approved_at BIGINT  NOT NULL,
+    active_at   BIGINT  NOT NULL,
+    disabled_at BIGINT  NOT NULL,
+    version     BIGINT  NOT NULL,
+    CHECK (approved_by = '' OR approved_by <> proposed_by) -- nobody approves her own proposal
+);
+
+CREATE TABLE credential (
+    account       TEXT    PRIMARY KEY REFERENCES account (id),
+    password_hash TEXT    NOT NULL, -- argon2id
+    totp          BYTEA   NOT NULL, -- wrapped
+    counter       BIGINT  NOT NULL  -- last time step that was accepted
+);
+
+CREATE TABLE invitation (
+    id         TEXT    PRIMARY KEY,
+    account    TEXT    NOT NULL REFERENCES account (id),
+    token_hash BYTEA   NOT NULL UNIQUE,
+    totp       BYTEA,            -- wrapped; NULL until it was opened
+    created_by TEXT    NOT NULL,
+    created_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    used_at    BIGINT  NOT NULL
+);
+CREATE INDEX invitation_account ON invitation (account);
+
+CREATE TABLE token (
+    id         TEXT    PRIMARY KEY,
+    account    TEXT    NOT NULL REFERENCES account (id),
+    name       TEXT    NOT NULL,
+    hash       BYTEA   NOT NULL UNIQUE,
+    mfa        BOOLEAN NOT NULL,
+    created_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    revoked_at BIGINT  NOT NULL
+);
+CREATE INDEX token_account ON token (account, id);
+
+-- Counts of sign-in attempts under keys that name nobody.
+CREATE TABLE sign_in_attempt (
+    key          TEXT    PRIMARY KEY,
+    count        BIGINT  NOT NULL,
+    since        BIGINT  NOT NULL,
+    last_success BIGINT  NOT NULL
+);
