@@ -66,6 +66,7 @@ function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
   const title = m.duty_interview({ person: it.person.pseudonym, number: it.number, case: it.case.reference });
   const about = { key: `interview ${it.id}`, title, href: `/interviews/${it.id}` };
   const mine = me.role === 'interviewer';
+  const prepares = mine || me.role === 'case_manager' || me.role === 'advocate';
   switch (it.state) {
     case 'recording':
     case 'paused':
@@ -77,6 +78,7 @@ function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
         act: mine ? m.duty_to_room() : m.look(),
       }];
     case 'ready':
+      if (!prepares) return [];
       return [{
         ...about,
         urgency: 'soon',
@@ -84,6 +86,7 @@ function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
         act: mine ? m.duty_prepare() : m.look(),
       }];
     case 'planned':
+      if (!prepares) return [];
       return [{ ...about, urgency: 'soon', text: m.duty_interview_missing({ when: moment(it.planned_at) }), act: m.duty_see_missing() }];
     default:
       return [];

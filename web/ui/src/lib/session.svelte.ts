@@ -5,6 +5,26 @@ import { useLocale } from './locale.svelte';
 export type Me = Schema['Me'];
 export type Role = Me['role'];
 
+/** Says that somebody signed in here, so that a first visit asks the server nothing. It holds no secret. */
+const key = 'toldonce.session';
+
+function mayBeSignedIn(): boolean {
+  try {
+    return localStorage.getItem(key) !== null;
+  } catch {
+    return true;
+  }
+}
+
+function remember(signedIn: boolean): void {
+  try {
+    if (signedIn) localStorage.setItem(key, '1');
+    else localStorage.removeItem(key);
+  } catch {
+    // Without storage the server is asked each time.
+  }
+}
+
 type State = 'asking' | 'none' | 'in' | 'locked' | 'unreachable';
 
 /** How often a person's presence is reported at most: the server's own rule is once a minute. */
@@ -26,6 +46,7 @@ class Session {
 
   /** Asks the server who is signed in. */
   async ask(): Promise<void> {
+    if (!this.me && !mayBeSignedIn()) return this.#forget();
     try {
       this.#enter(await ok(api.GET('/me')));
     } catch (thrown) {
@@ -79,12 +100,14 @@ class Session {
   }
 
   #enter(me: Me): void {
+    remember(true);
     this.me = me;
     this.state = 'in';
     useLocale(me.language, 'account');
   }
 
   #forget(): void {
+    remember(false);
     this.me = undefined;
     this.state = 'none';
   }

@@ -94,7 +94,8 @@ const sentences: Record<string, Write> = {
       : m.log_interview_mark({ who, interview: interview(e, n) }),
   'source.add': (who, e, n) => m.log_source_add({ who, interview: interview(e, n), source: sourceRoleWord(detail(e, 'role')) }),
 
-  'grant.request': (who, e, n) => m.log_grant_request({ who, to: account(e, 'to', n) }),
+  'grant.request': (who, e, n) =>
+    detail(e, 'to') === e.actor.account_id ? m.log_grant_request_own({ who }) : m.log_grant_request({ who, to: account(e, 'to', n) }),
   'grant.approve': (who, e, n) =>
     detail(e, 'state') === 'proposed' ? m.log_grant_approve_first({ who, to: account(e, 'to', n) }) : m.log_grant_approve({ who, to: account(e, 'to', n) }),
   'grant.reject': (who, e, n) => m.log_grant_reject({ who, to: account(e, 'to', n) }),
