@@ -79,28 +79,49 @@ func (s *Store) Standing(ctx context.Context, account evidence.ID, on evidence.R
 	return st, err
 }
 
-// stand fills in what an account is, and is on the case.
+// stand fills in what an account is, and is on the case: a row for each role that
+// it holds there, at least one.
 func stand(ctx context.Context, q querier, st *access.Standing, account, person evidence.ID, now evidence.Instant) error {
-	var state people.AccountState
-	err := notFound(q.row(ctx, `SELECT agency, role, state FROM account WHERE id = $1`, account).Scan(&st.Agency, &st.Role, &state))
-	if err != nil && !errors.Is(err, evidence.ErrNotFound) {
+	type fact struct {
+		agency, owner evidence.ID
+		role, held    evidence.Role
+		state         people.AccountState
+		age           casefile.Age
+		links         int
+	}
+	if st.Case == "" {
+		var f fact
+		err := q.row(ctx, `SELECT agency, role, state FROM account WHERE id = $1`, account).Scan(&f.agency, &f.role, &f.state)
+		if err = notFound(err); errors.Is(err, evidence.ErrNotFound) {
+			return nil
+		}
+		st.Agency, st.Role, st.Active = f.agency, f.role, f.state == people.Active
 		return err
 	}
-	st.Active = state == people.Active
-	if st.Case == "" {
-		return nil
-	}
-	var age casefile.Age
-	var links int
-	err = q.row(ctx, `SELECT c.agency, COALESCE((SELECT p.age FROM person p WHERE p.id = $3), ''), (SELECT COUNT(*) FROM separation x WHERE x.case_id = c.id AND x.account = $2)
-		FROM case_file c WHERE c.id = $1`, st.Case, account, person).Scan(&st.OwnedBy, &age, &links)
+	rows, err := q.query(ctx, `SELECT c.agency, COALESCE(a.agency, ''), COALESCE(a.role, ''), COALESCE(a.state, ''), COALESCE(p.age, ''),
+		(SELECT COUNT(*) FROM separation x WHERE x.case_id = c.id AND x.account = $2), COALESCE(m.role, '')
+		FROM case_file c LEFT JOIN account a ON a.id = $2 LEFT JOIN person p ON p.id = $3
+		LEFT JOIN team_member m ON m.case_id = c.id AND m.account = $2 AND `+fmt.Sprintf(heldAt, "$4")+`
+		WHERE c.id = $1 ORDER BY m.id`, st.Case, account, person, now)
+	facts, err := collect(rows, err, func(scan func(...any) error) (f fact, err error) {
+		err = scan(&f.owner, &f.agency, &f.role, &f.state, &f.age, &f.links, &f.held)
+		return f, err
+	})
 	if err != nil {
-		return notFound(err)
+		return err
 	}
-	st.Linked = links > 0
-	st.Child = person != "" && casefile.Person{Age: age}.TreatedAsChild()
-	st.Roles, err = rolesOn(ctx, q, account, st.Case, now)
-	return err
+	if len(facts) == 0 {
+		return fmt.Errorf("case: %w", evidence.ErrNotFound)
+	}
+	f := facts[0]
+	st.OwnedBy, st.Agency, st.Role, st.Active, st.Linked = f.owner, f.agency, f.role, f.state == people.Active, f.links > 0
+	st.Child = person != "" && casefile.Person{Age: f.age}.TreatedAsChild()
+	for _, f := range facts {
+		if f.held != "" {
+			st.Roles = append(st.Roles, f.held)
+		}
+	}
+	return nil
 }
 
 // Viewing implements access.Store.

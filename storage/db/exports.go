@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -13,9 +12,9 @@ import (
 const exportColumns = `id, agency, case_id, interview_id, state, recipient, reasons, reason, requested_by, requested_at,
 	approved_by, approved_at, attempt, lease_until, delivered_at, digest, bytes, version`
 
-func scanExport(row interface{ Scan(...any) error }) (disclosure.Export, error) {
+func scanExport(scan func(...any) error) (disclosure.Export, error) {
 	var e disclosure.Export
-	err := row.Scan(&e.ID, &e.Agency, &e.Case, &e.Interview, &e.State, &e.Recipient, &e.Reasons, &e.Reason, &e.RequestedBy, &e.RequestedAt,
+	err := scan(&e.ID, &e.Agency, &e.Case, &e.Interview, &e.State, &e.Recipient, &e.Reasons, &e.Reason, &e.RequestedBy, &e.RequestedAt,
 		&e.ApprovedBy, &e.ApprovedAt, &e.Attempt, &e.LeaseUntil, &e.DeliveredAt, &e.Digest, &e.Bytes, &e.Version)
 	return e, err
 }
@@ -36,7 +35,7 @@ func (s *Store) CreateExport(ctx context.Context, e disclosure.Export, entry cus
 
 // Export implements [disclosure.Store].
 func (s *Store) Export(ctx context.Context, id evidence.ID) (disclosure.Export, error) {
-	e, err := scanExport(s.row(ctx, `SELECT `+exportColumns+` FROM export WHERE id = $1`, id))
+	e, err := scanExport(s.row(ctx, `SELECT `+exportColumns+` FROM export WHERE id = $1`, id).Scan)
 	if err != nil {
 		return disclosure.Export{}, fmt.Errorf("export %s: %w", id, notFound(err))
 	}
@@ -47,10 +46,11 @@ func (s *Store) Export(ctx context.Context, id evidence.ID) (disclosure.Export, 
 func (s *Store) Exports(ctx context.Context, f disclosure.Filter) ([]disclosure.Export, error) {
 	rows, err := s.query(ctx, `SELECT `+exportColumns+` FROM export
 		WHERE ($1 = '' OR interview_id = $1) AND ($2 = '' OR case_id = $2) ORDER BY id DESC LIMIT 1000`, f.Interview, f.Case)
+	list, err := collect(rows, err, scanExport)
 	if err != nil {
 		return nil, fmt.Errorf("listing exports: %w", err)
 	}
-	return collect(rows, "exports", func(rows *sql.Rows) (disclosure.Export, error) { return scanExport(rows) })
+	return list, nil
 }
 
 // ChangeExport implements [disclosure.Store].

@@ -1,0 +1,272 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+)
+
+const interviewColumns = `id, agency, case_id, recording_id, person_id, room_id, number, state, planned_at, language, started_at, stopped_at, sealed_at, version`
+
+func scanInterview(scan func(...any) error) (iv evidence.Interview, err error) {
+	err = scan(&iv.ID, &iv.Agency, &iv.Case, &iv.Recording, &iv.Person, &iv.Room, &iv.Number, &iv.State, &iv.PlannedAt, &iv.Language,
+		&iv.StartedAt, &iv.StoppedAt, &iv.SealedAt, &iv.Version)
+	return iv, err
+}
+
+func interviewOf(ctx context.Context, q querier, id evidence.ID) (evidence.Interview, error) {
+	iv, err := scanInterview(q.row(ctx, `SELECT `+interviewColumns+` FROM interview WHERE id = $1`, id).Scan)
+	if err != nil {
+		return evidence.Interview{}, fmt.Errorf("interview %s: %w", id, notFound(err))
+	}
+	return iv, nil
+}
+
+// Interview returns one interview.
+func (s *Store) Interview(ctx context.Context, id evidence.ID) (evidence.Interview, error) {
+	return interviewOf(ctx, s, id)
+}
+
+// InterviewsOfCase returns a case's interviews in order of planning.
+func (s *Store) InterviewsOfCase(ctx context.Context, id evidence.ID) ([]evidence.Interview, error) {
+	rows, err := s.query(ctx, `SELECT `+interviewColumns+` FROM interview WHERE case_id = $1 ORDER BY id`, id)
+	return collect(rows, err, scanInterview)
+}
+
+// InterviewsIn returns the interviews that are in one of the states, in order of
+// planning.
+func (s *Store) InterviewsIn(ctx context.Context, states ...evidence.State) ([]evidence.Interview, error) {
+	var list []evidence.Interview
+	for _, state := range states {
+		rows, err := s.query(ctx, `SELECT `+interviewColumns+` FROM interview WHERE state = $1 ORDER BY id`, state)
+		some, err := collect(rows, err, scanInterview)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+// Transition moves an interview to a state if it is in one of from, and sets
+// StartedAt and StoppedAt to at where the new state says so and they are not set
+// yet. The error wraps [evidence.ErrConflict] if it is in another state.
+func (s *Store) Transition(ctx context.Context, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, entry custody.Entry) (iv evidence.Interview, err error) {
+	err = s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		iv, err = transition(ctx, tx, id, from, to, at)
+		return err
+	})
+	return iv, err
+}
+
+func transition(ctx context.Context, tx *tx, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant) (evidence.Interview, error) {
+	iv, err := interviewOf(ctx, tx, id)
+	if err != nil {
+		return iv, err
+	}
+	if !slices.Contains(from, iv.State) {
+		return iv, fmt.Errorf("interview %s: %w: it is %s", id, evidence.ErrConflict, iv.State)
+	}
+	switch to {
+	case evidence.StateRecording:
+		if iv.StartedAt == 0 {
+			iv.StartedAt = at
+		}
+	case evidence.StateStopping:
+		if iv.StoppedAt == 0 {
+			iv.StoppedAt = at
+		}
+	case evidence.StateSealed:
+		iv.SealedAt = at
+	}
+	before := iv.Version
+	iv.State, iv.Version = to, iv.Version+1
+	return iv, once(tx.exec(ctx, `UPDATE interview SET state = $3, started_at = $4, stopped_at = $5, sealed_at = $6, version = version + 1 WHERE id = $1 AND version = $2`,
+		id, before, iv.State, iv.StartedAt, iv.StoppedAt, iv.SealedAt))
+}
+
+const sourceColumns = `id, interview_id, role, name, token_hash`
+
+func scanSource(scan func(...any) error) (src evidence.Source, err error) {
+	err = scan(&src.ID, &src.Interview, &src.Role, &src.Name, &src.TokenHash)
+	return src, err
+}
+
+// SaveSource writes a new source. An empty name becomes the role, with -2, -3 …
+// if the interview has that name already.
+func (s *Store) SaveSource(ctx context.Context, src evidence.Source, entry custody.Entry) (evidence.Source, error) {
+	named := src
+	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		named = src
+		iv, err := interviewOf(ctx, tx, src.Interview)
+		if err != nil {
+			return err
+		}
+		if named.Name == "" {
+			rows, err := tx.query(ctx, `SELECT `+sourceColumns+` FROM source WHERE interview_id = $1`, src.Interview)
+			there, err := collect(rows, err, scanSource)
+			if err != nil {
+				return err
+			}
+			named.Name = string(src.Role)
+			for n := 2; slices.ContainsFunc(there, func(o evidence.Source) bool { return o.Name == named.Name }); n++ {
+				named.Name = fmt.Sprintf("%s-%d", src.Role, n)
+			}
+		}
+		return once(tx.exec(ctx, `INSERT INTO source (id, agency, interview_id, role, name, token_hash, version) VALUES ($1, $2, $3, $4, $5, $6, 1)`,
+			named.ID, iv.Agency, named.Interview, named.Role, named.Name, named.TokenHash))
+	})
+	if err != nil {
+		return evidence.Source{}, fmt.Errorf("source %s: %w", src.ID, err)
+	}
+	return named, nil
+}
+
+// ReplaceSourceToken gives an existing source a new token; the old one is void.
+func (s *Store) ReplaceSourceToken(ctx context.Context, source evidence.ID, tokenHash []byte, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		n, err := tx.exec(ctx, `UPDATE source SET token_hash = $2, version = version + 1 WHERE id = $1`, source, tokenHash)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("source %s: %w", source, evidence.ErrNotFound)
+		}
+		return conflict(err)
+	})
+}
+
+// SourceByToken returns the source whose token has this SHA-256.
+func (s *Store) SourceByToken(ctx context.Context, tokenHash []byte) (evidence.Source, error) {
+	src, err := scanSource(s.row(ctx, `SELECT `+sourceColumns+` FROM source WHERE token_hash = $1`, tokenHash).Scan)
+	return src, notFound(err)
+}
+
+// Sources returns an interview's sources in order of creation.
+func (s *Store) Sources(ctx context.Context, interview evidence.ID) ([]evidence.Source, error) {
+	rows, err := s.query(ctx, `SELECT `+sourceColumns+` FROM source WHERE interview_id = $1 ORDER BY id`, interview)
+	return collect(rows, err, scanSource)
+}
+
+const trackColumns = `id, source_id, interview_id, kind, codec, timescale`
+
+func scanTrack(scan func(...any) error) (t evidence.Track, err error) {
+	err = scan(&t.ID, &t.Source, &t.Interview, &t.Kind, &t.Codec, &t.Timescale)
+	return t, err
+}
+
+// SaveTrack writes a track; the same one again changes nothing. The error wraps
+// [evidence.ErrConflict] if another is there under its id.
+func (s *Store) SaveTrack(ctx context.Context, t evidence.Track) error {
+	return s.quiet(ctx, func(tx *tx) error {
+		iv, err := interviewOf(ctx, tx, t.Interview)
+		if err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, `INSERT INTO track (id, agency, interview_id, source_id, kind, codec, timescale, version)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 1) ON CONFLICT (id) DO NOTHING`, t.ID, iv.Agency, t.Interview, t.Source, t.Kind, t.Codec, t.Timescale)
+		if err != nil || n == 1 {
+			return err
+		}
+		there, err := scanTrack(tx.row(ctx, `SELECT `+trackColumns+` FROM track WHERE id = $1`, t.ID).Scan)
+		if err == nil && there != t {
+			err = fmt.Errorf("track %s: %w: another is there", t.ID, evidence.ErrConflict)
+		}
+		return err
+	})
+}
+
+// Tracks returns an interview's tracks in order of creation.
+func (s *Store) Tracks(ctx context.Context, interview evidence.ID) ([]evidence.Track, error) {
+	rows, err := s.query(ctx, `SELECT `+trackColumns+` FROM track WHERE interview_id = $1 ORDER BY id`, interview)
+	return collect(rows, err, scanTrack)
+}
+
+// SaveRecordingKey keeps the wrapped data key and the public recipient of an
+// interview's recording. The same again changes nothing; another is an error
+// wrapping [evidence.ErrConflict].
+func (s *Store) SaveRecordingKey(ctx context.Context, interview evidence.ID, wrapped []byte, recipient string) error {
+	return s.quiet(ctx, func(tx *tx) error {
+		iv, err := interviewOf(ctx, tx, interview)
+		if err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, `INSERT INTO recording_key (recording_id, agency, interview_id, wrapped, recipient, version)
+			VALUES ($1, $2, $3, $4, $5, 1) ON CONFLICT (recording_id) DO NOTHING`, iv.Recording, iv.Agency, interview, wrapped, recipient)
+		if err != nil || n == 1 {
+			return err
+		}
+		var there string
+		err = tx.row(ctx, `SELECT recipient FROM recording_key WHERE recording_id = $1`, iv.Recording).Scan(&there)
+		if err == nil && there != recipient {
+			err = fmt.Errorf("key of recording %s: %w: there is one already", iv.Recording, evidence.ErrConflict)
+		}
+		return err
+	})
+}
+
+// RecordingKey returns the wrapped data key and the public recipient.
+func (s *Store) RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error) {
+	err = s.row(ctx, `SELECT wrapped, recipient FROM recording_key WHERE recording_id = $1`, recording).Scan(&wrapped, &recipient)
+	if err != nil {
+		return nil, "", fmt.Errorf("key of recording %s: %w", recording, notFound(err))
+	}
+	return wrapped, recipient, nil
+}
+
+// SaveSealed writes what a seal consists of and moves the interview from stopping
+// to sealed. The same recording again is no error if it is sealed with the same
+// manifest.
+func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error {
+	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		iv, err := transition(ctx, tx, interview, []evidence.State{evidence.StateStopping}, evidence.StateSealed, sealed.SealedAt)
+		if err != nil {
+			return err
+		}
+		if iv.Recording != sealed.Recording {
+			return fmt.Errorf("sealing interview %s: %w: another recording", interview, evidence.ErrInvalid)
+		}
+		err = once(tx.exec(ctx, `INSERT INTO sealed_recording (recording_id, agency, interview_id, manifest, statement, bundle, status, sealed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			sealed.Recording, iv.Agency, interview, sealed.Manifest, sealed.Statement, sealed.Bundle, sealed.Status, sealed.SealedAt))
+		if err != nil {
+			return err
+		}
+		for i, page := range sealed.Pages {
+			if err := once(tx.exec(ctx, `INSERT INTO sealed_page (recording_id, page, data) VALUES ($1, $2, $3)`, sealed.Recording, i, page)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, evidence.ErrConflict) {
+		there, reading := s.Sealed(ctx, sealed.Recording)
+		if reading == nil && string(there.Manifest) == string(sealed.Manifest) {
+			return nil
+		}
+	}
+	return err
+}
+
+// Sealed returns what a sealed recording consists of.
+func (s *Store) Sealed(ctx context.Context, recording evidence.ID) (sealed evidence.SealedRecording, err error) {
+	err = s.read(ctx, func(q querier) error {
+		sealed = evidence.SealedRecording{Recording: recording}
+		err := q.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
+			Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.SealedAt)
+		if err != nil {
+			return notFound(err)
+		}
+		rows, err := q.query(ctx, `SELECT data FROM sealed_page WHERE recording_id = $1 ORDER BY page`, recording)
+		sealed.Pages, err = collect(rows, err, func(scan func(...any) error) (page []byte, err error) {
+			err = scan(&page)
+			return page, err
+		})
+		return err
+	})
+	if err != nil {
+		return evidence.SealedRecording{}, fmt.Errorf("sealed recording %s: %w", recording, err)
+	}
+	return sealed, nil
+}
