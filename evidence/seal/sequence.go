@@ -7,13 +7,17 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-// Tolerances of what leaves and manifest say about time. Offsets are rounded to
-// microseconds on both sides.
 const (
-	roundingSlack = 2 // microseconds
+	// slack is how far a segment's times may lie from what its anchor gives, beside
+	// the anchor's own uncertainty, in microseconds: a recorder takes the drift of
+	// a source's clock into the segments, a few milliseconds at a time, and sets
+	// the next anchor when that adds up.
+	slack = 20_000
+	// rounding of offsets on both sides, in microseconds.
+	rounding = 2
 	// holeAllowed is how much of a track may be absent between two segments of a
-	// part before the manifest must name a gap: less than a frame of 20 ms sound.
-	holeAllowed evidence.Offset = 15_000
+	// part before the manifest must name a gap: a picture at 25 frames a second.
+	holeAllowed evidence.Offset = 40_000
 )
 
 // TrackLeaves are the leaves of one track: inits by number and media by index.
@@ -132,7 +136,7 @@ func checkTimes(in RecordingInput, m evidence.Manifest, leaves []evidence.Leaf, 
 			switch {
 			case l.Part < before.Part || l.Init < before.Init:
 				report(check, in.ManifestFile, "Segment %d of track %s goes back to an earlier part or init.", l.Index, t.ID)
-			case l.Start < before.End-roundingSlack:
+			case l.Start < before.End-rounding:
 				report(check, in.ManifestFile, "Segment %d of track %s begins before the one before it ends.", l.Index, t.ID)
 			case l.Part == before.Part && !follows(before, l):
 				report(check, in.ManifestFile, "Segment %d of track %s is decoded before the one before it ends.", l.Index, t.ID)
@@ -151,7 +155,7 @@ func follows(before, l evidence.Leaf) bool {
 }
 
 // anchored reports whether the leaf's start and end are those that the track's
-// anchors give for its decode time, within the anchor's uncertainty.
+// anchors give for its decode time, within the anchor's uncertainty and slack.
 func anchored(t evidence.ManifestTrack, l evidence.Leaf) bool {
 	at, _ := decodeTime(l.DecodeTime)
 	var anchor *evidence.Anchor
@@ -173,7 +177,7 @@ func anchored(t evidence.ManifestTrack, l evidence.Leaf) bool {
 		us.Div(us, big.NewInt(t.Timescale))
 		us.Add(us, big.NewInt(int64(anchor.At)))
 		us.Sub(us, big.NewInt(int64(got)))
-		return us.CmpAbs(big.NewInt(anchor.Uncertainty+roundingSlack)) <= 0
+		return us.CmpAbs(big.NewInt(anchor.Uncertainty+slack)) <= 0
 	}
 	start := new(big.Int).SetUint64(at)
 	return near(start, l.Start) && near(new(big.Int).Add(start, big.NewInt(l.Duration)), l.End)

@@ -223,12 +223,7 @@ func shown(name string) string {
 	if len(name) > maxName {
 		name = name[:maxName] + "…"
 	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(name, "?"))
+	return printable(name)
 }
 
 // read returns a small file whole.

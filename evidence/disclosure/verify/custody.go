@@ -18,15 +18,17 @@ import (
 // entry, its proof, and the texts that were opened.
 func (e *examination) custody() {
 	files := map[string][]byte{}
-	for check, name := range map[string]string{
-		"custody.checkpoint": disclosure.CheckpointFile, "custody.entries": disclosure.EntriesFile,
-		"custody.inclusion": disclosure.ProofsFile, "custody.openings": disclosure.OpeningsFile,
+	missing := false
+	for _, f := range []struct{ check, name string }{
+		{"custody.checkpoint", disclosure.CheckpointFile}, {"custody.entries", disclosure.EntriesFile},
+		{"custody.inclusion", disclosure.ProofsFile}, {"custody.openings", disclosure.OpeningsFile},
 	} {
-		data, ok := e.small(check, name)
-		if !ok {
-			return
-		}
-		files[name] = data
+		data, ok := e.small(f.check, f.name)
+		missing = missing || !ok
+		files[f.name] = data
+	}
+	if missing {
+		return
 	}
 	cp, ok := e.checkpoint(files[disclosure.CheckpointFile])
 	leaves := e.entries(files[disclosure.EntriesFile])

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/toldonce/toldonce/evidence/seal"
 )
@@ -114,10 +115,10 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Verdict: %s\n", strings.ToUpper(string(r.Verdict)))
 	if r.Interview != "" {
-		fmt.Fprintf(&b, "\nPackage    %s\nInterview  %s\nRecording  %s\n", r.Package, r.Interview, r.Recording)
+		fmt.Fprintf(&b, "\nPackage    %s\nInterview  %s\nRecording  %s\n", printable(r.Package), r.Interview, r.Recording)
 	}
 	if r.SealedAt != "" {
-		fmt.Fprintf(&b, "Sealed     %s with the key %s\n", r.SealedAt, r.Signer)
+		fmt.Fprintf(&b, "Sealed     %s with the key %s\n", r.SealedAt, printable(r.Signer))
 	}
 	sections := []struct {
 		title string
@@ -141,9 +142,9 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 			}
 			fmt.Fprintf(&b, "  %-22s ", f.Check)
 			if f.File != "" {
-				fmt.Fprintf(&b, "%s: ", f.File)
+				fmt.Fprintf(&b, "%s: ", printable(f.File))
 			}
-			fmt.Fprintf(&b, "%s\n", f.Detail)
+			fmt.Fprintf(&b, "%s\n", printable(f.Detail))
 		}
 	}
 	holds := 0
@@ -167,6 +168,16 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printable keeps what a hostile file says on its own line and off the cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
 }
 
 func rfc3339(micro int64) string {

@@ -112,8 +112,8 @@ func (e *examination) certificates() {
 		return
 	}
 	want["log.vkey"] = []byte(claimed.Logs[0].Key + "\n")
-	for name, data := range parts {
-		if !bytes.Equal(want[name], data) {
+	for _, name := range sorted(parts) {
+		if !bytes.Equal(want[name], parts[name]) {
 			e.add(check, seal.Fails, disclosure.CertificatesFolder+name, "The file does not agree with the other certificates, or is not in its one form.")
 			return
 		}
