@@ -3,7 +3,7 @@ import type { Route } from '$lib/router.svelte';
 /** Every page, in one list. */
 export const routes: readonly Route[] = [
   { path: '/', load: () => import('./pages/Start.svelte') },
-  { path: '/welcome', load: () => import('./pages/Welcome.svelte'), open: true },
+  { path: '/welcome', load: () => import('./pages/Welcome.svelte'), open: true, bare: true },
   { path: '/account', load: () => import('./pages/MyAccount.svelte') },
 
   { path: '/cases', load: () => import('./pages/Cases.svelte') },

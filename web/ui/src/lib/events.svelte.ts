@@ -1,11 +1,14 @@
-import { problemOf } from './api/problem';
+import { session } from './session.svelte';
 
 /** Something that happened, as the durable event table tells it. */
 export interface Happening {
-  action: string;
-  case_id?: string;
-  interview_id?: string;
-  subject_id?: string;
+  /** An action of the custody log. */
+  kind: string;
+  case?: string;
+  interview?: string;
+  /** For grant.*: the grant, and whether it is given to the reader. */
+  grant?: string;
+  yours?: boolean;
 }
 
 type Listener = (happening: Happening) => void;
@@ -41,7 +44,8 @@ class Happenings {
         setTimeout(() => this.#listeners.size > 0 && this.#open(), 5_000);
       }
     };
-    source.onmessage = (event) => this.#tell(event);
+    // The session ended or locked while nothing was asked.
+    source.addEventListener('session', () => void session.ask());
     for (const action of actions) source.addEventListener(action, (event) => this.#tell(event));
   }
 
@@ -65,16 +69,15 @@ const actions = [
   'interview.plan', 'interview.cancel', 'interview.ready', 'interview.not_ready', 'interview.consent_ended',
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
   'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end',
-  'export.request', 'export.approve', 'export.read',
+  'export.request', 'export.approve', 'export.read', 'media.deliver',
 ] as const;
 
 function read(event: MessageEvent<string>): Happening | undefined {
   try {
     const body: unknown = JSON.parse(event.data);
     if (typeof body !== 'object' || body === null) return undefined;
-    return { ...(body as object), action: event.type } as Happening;
+    return { ...body, kind: event.type };
   } catch {
-    console.error(problemOf(0, undefined));
     return undefined;
   }
 }
@@ -85,8 +88,8 @@ export const happenings = new Happenings();
 export function onHappening(kinds: readonly string[], about: (h: Happening) => boolean, then: (h: Happening) => void): void {
   $effect(() =>
     happenings.listen((h) => {
-      const family = h.action.split('.')[0] ?? '';
-      if ((kinds.includes(h.action) || kinds.includes(family)) && about(h)) then(h);
+      const family = h.kind.split('.')[0] ?? '';
+      if ((kinds.includes(h.kind) || kinds.includes(family)) && about(h)) then(h);
     }),
   );
 }

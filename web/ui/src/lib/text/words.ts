@@ -168,7 +168,7 @@ export const accountStateWord = (state: string) => word(accountStates, state);
 const exportStates: Words<Schema['Export']['state']> = {
   proposed: m.export_state_proposed,
   approved: m.export_state_approved,
-  rejected: m.export_state_rejected,
+  delivered: m.export_state_delivered,
 };
 
 export const exportStateWord = (state: string) => word(exportStates, state);
