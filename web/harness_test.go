@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -155,6 +156,8 @@ func (m *memory) wake() {
 func (m *memory) LogHead(context.Context) (custody.Head, error) {
 	return custody.Head{Size: int64(len(m.Log("")))}, nil
 }
+func (m *memory) AuditRows(context.Context, int64, int) ([]custody.Row, error) { return nil, nil }
+func (m *memory) Checkpoints(context.Context) ([][]byte, error)                { return nil, nil }
 func (m *memory) ProveInclusion(context.Context, int64, int64) ([]custody.Hash, error) {
 	return nil, nil
 }
@@ -372,3 +375,5 @@ func fill(path string, ids map[string]string) string {
 func describe(w *httptest.ResponseRecorder) string {
 	return fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(w.Body.String()))
 }
+
+func newListener() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }

@@ -31,8 +31,8 @@ type Store interface {
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
+	custody.Reader
 	Entries(ctx context.Context, f custody.Filter) ([]custody.Record, error)
-	LogHead(ctx context.Context) (custody.Head, error)
 	ProveInclusion(ctx context.Context, position, size int64) ([]custody.Hash, error)
 	ProveConsistency(ctx context.Context, from, to int64) ([]custody.Hash, error)
 	EventsAfter(ctx context.Context, after int64, f custody.EventFilter, limit int) ([]custody.Event, error)

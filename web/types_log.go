@@ -111,10 +111,28 @@ type Consistency struct {
 	Path []string `json:"path" doc:"The proof's hashes, lower-case hex, in order."`
 }
 
+type auditInput struct {
+	Body *struct {
+		Checkpoints []string `json:"checkpoints,omitempty" maxItems:"100" doc:"Signed checkpoints that were kept elsewhere: only they can reveal a log that somebody rewrote to its end."`
+	}
+}
+
 // Audit is what came of rebuilding the whole log from its entries.
 type Audit struct {
-	Holds   bool   `json:"holds" doc:"Whether the rebuilt tree is the stored one."`
-	Size    int64  `json:"size" doc:"Entries that were read."`
-	Root    string `json:"root" doc:"Root of the rebuilt tree, lower-case hex."`
-	Summary string `json:"summary" doc:"In one plain sentence; if it does not hold, what does not."`
+	Holds       bool    `json:"holds" doc:"Whether nothing is wrong."`
+	Summary     string  `json:"summary" doc:"In one plain sentence."`
+	Size        int64   `json:"size" doc:"Entries of the rebuilt log."`
+	Root        string  `json:"root" doc:"Root of the rebuilt tree, lower-case hex."`
+	Checkpoints int     `json:"checkpoints" doc:"Signed checkpoints that were compared and fit."`
+	Erased      int64   `json:"erased" doc:"Personal texts that are committed to and no longer there."`
+	Faults      []Fault `json:"faults" doc:"What is wrong, in order of being found."`
+	Notices     []Fault `json:"notices" doc:"Remarkable, but not wrong."`
+	More        int     `json:"more" doc:"Faults and notices that are not listed."`
+}
+
+// Fault is one thing that an audit found.
+type Fault struct {
+	Position int64  `json:"position" doc:"Of the entry; -1 if no entry can be named."`
+	Code     string `json:"code" doc:"Stable. Translate by it." enum:"missing,altered,unknown,node,index,opening,head,checkpoint,clock"`
+	Text     string `json:"text" doc:"The English sentence."`
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
+// actionSealed is the recorder's custody action of the seal.
+const actionSealed = "interview.seal"
+
 // Audience of a verification: those who know of the interview. It reads media
 // and shows none.
 func (s *Server) verifyInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Verification], error) {
