@@ -2,7 +2,7 @@
 import { m } from '$m';
 import type { Schema } from '../api/client';
 import { position } from './time';
-import { personKindWord, phaseWord, roleWord, sourceRoleWord, stageWord } from './words';
+import { phaseWord, roleWord, sourceRoleWord, stageWord } from './words';
 
 export type Entry = Schema['Entry'];
 
@@ -11,17 +11,18 @@ export interface Names {
   account: (id: string) => string | undefined;
   person: (id: string) => string | undefined;
   interview: (id: string) => string | undefined;
-  /** To whom a grant is. */
-  grant: (id: string) => string | undefined;
   /** The source of a track, and whether it is sound or picture. */
   track: (id: string) => string | undefined;
 }
 
+/** The end of an identifier, by which a reader without names tells one thing from another. */
+const short = (id: string) => `…${id.slice(-6)}`;
+
+/** For those who check acts and may not know people. */
 export const noNames: Names = {
-  account: () => undefined,
-  person: () => undefined,
-  interview: () => undefined,
-  grant: () => undefined,
+  account: (id) => (id ? m.short_account({ id: short(id) }) : undefined),
+  person: (id) => (id ? m.short_person({ id: short(id) }) : undefined),
+  interview: (id) => (id ? m.short_interview({ id: short(id) }) : undefined),
   track: () => undefined,
 };
 
@@ -30,7 +31,7 @@ export function actorWords(actor: Entry['actor']): string {
   if (actor.kind === 'system') return m.actor_system();
   if (actor.kind === 'device') return m.actor_device();
   if (actor.name) return actor.role ? `${roleWord(actor.role)} ${actor.name}` : actor.name;
-  return actor.role ? roleWord(actor.role) : m.actor_somebody();
+  return actor.role ? roleWord(actor.role) : m.actor_unknown();
 }
 
 type Write = (who: string, entry: Entry, names: Names) => string;
@@ -69,7 +70,7 @@ const sentences: Record<string, Write> = {
   'case.stage': (who, e) => m.log_case_stage({ who, from: stageWord(detail(e, 'from')), to: stageWord(detail(e, 'to')) }),
   'team.add': (who, e, n) => m.log_team_add({ who, member: account(e, 'account', n), role: roleWord(detail(e, 'role')) }),
   'team.remove': (who, e, n) => m.log_team_remove({ who, member: account(e, 'account', n), role: roleWord(detail(e, 'role')) }),
-  'person.add': (who, e, n) => m.log_person_add({ who, person: n.person(e.subject_id ?? '') ?? personKindWord(detail(e, 'kind')) }),
+  'person.add': (who, e, n) => m.log_person_add({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
   'person.edit': (who, e, n) => m.log_person_edit({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
   'person.link': (who, e, n) => m.log_person_link({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
 

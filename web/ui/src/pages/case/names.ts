@@ -26,7 +26,6 @@ export async function namesOfCase(id: string, signal: AbortSignal): Promise<Name
     account: (key) => accounts.get(key),
     person: (key) => persons.get(key),
     interview: (key) => sittings.get(key),
-    grant: () => undefined,
     track: (key) => tracks.get(key),
   };
 }
