@@ -52,6 +52,7 @@ type journalConfig struct {
 // spaceKeeper gives disk back when there is none left, and takes it again.
 type spaceKeeper interface {
 	give(n int64) bool // frees at least n bytes if it can
+	giveLast() bool    // frees what is kept for writing down a release
 	refill()
 }
 
@@ -99,6 +100,7 @@ type journal struct {
 	link      tag      // of the last synced record
 	noted     Position // last release that is written down
 	full      bool     // the file in out is being completed
+	starved   bool     // the last attempt found no room at all
 }
 
 // startJournal continues where replay ended; a new stream has the zero tail.
@@ -268,43 +270,47 @@ func (j *journal) run() {
 		case <-timer.C:
 		case <-j.urgent:
 		}
-		err := j.flush()
-		retry = err != nil
+		j.mu.Lock()
+		closing := j.closing // before flush: then nothing can be appended after it
+		j.mu.Unlock()
+		err := j.flush(closing)
 		if err != nil {
 			j.alarm(AlarmWrite, err)
 		}
-		j.mu.Lock()
-		closing, empty := j.closing, len(j.pending) == 0
-		if closing && (err != nil || empty) {
+		if closing {
+			j.mu.Lock()
 			if err != nil {
 				j.closeErr = fmt.Errorf("closing the %s journal: %w", j.stream, err)
 			}
 			j.mu.Unlock()
 			return
 		}
-		j.mu.Unlock()
-		if !retry && !empty {
-			notify(j.kick)
-		}
+		retry = err != nil
 	}
 }
 
 // flush makes all that was appended durable, then removes released files. After
 // an error nothing is lost: the next call goes on.
-func (j *journal) flush() error {
+func (j *journal) flush(closing bool) error {
 	start := time.Now()
 	j.mu.Lock()
-	batch, release, closing := j.pending, j.release, j.closing
+	batch, release := j.pending, j.release
 	j.pending = nil
 	j.mu.Unlock()
 
 	j.unsynced = append(j.unsynced, batch...)
+	if j.starved && j.frees(release) {
+		if err := j.makeRoom(release); err != nil {
+			return err
+		}
+		batch = j.unsynced // what was encoded went with the file that was given up
+	}
 	note := release > j.noted && (len(batch) > 0 || closing || j.frees(release))
 	if len(j.unsynced) == 0 && len(j.unwritten) == 0 && !note && !(closing && j.out != nil) {
 		return nil
 	}
 	if j.out == nil {
-		if err := j.nextFile(); err != nil {
+		if err := j.nextFile(j.space.give); err != nil {
 			return err
 		}
 		batch = j.unsynced // a new file holds all that is not synced
@@ -320,10 +326,11 @@ func (j *journal) flush() error {
 		j.full = true
 	}
 	written := len(j.unwritten)
-	if err := j.write(); err != nil {
+	if err := j.write(j.space.give); err != nil {
 		return err
 	}
-	j.commit()
+	j.commit(j.unsynced)
+	j.unsynced = nil
 	j.synced(written, time.Since(start))
 	if note {
 		j.noted = release
@@ -331,8 +338,29 @@ func (j *journal) flush() error {
 	return j.remove(release)
 }
 
+// makeRoom removes released files when there is no room to write anything. The
+// release has to be written down first, but the current file is stuck in the
+// middle of a group: it is given up, and the release begins the next one, in the
+// room that is kept for that.
+func (j *journal) makeRoom(release Position) error {
+	j.abandonOpen()
+	give := func(int64) bool { return j.space.giveLast() }
+	if err := j.nextFile(give); err != nil {
+		return err
+	}
+	j.unwritten = j.seq.append(j.unwritten, kindRelease, binary.BigEndian.AppendUint64(nil, uint64(release)))
+	if err := j.write(give); err != nil {
+		j.abandonOpen()
+		return err
+	}
+	j.commit(nil)
+	j.noted = release
+	j.starved = false
+	return j.remove(release)
+}
+
 // nextFile begins a file. Its header is written with the first group.
-func (j *journal) nextFile() error {
+func (j *journal) nextFile(give func(int64) bool) error {
 	j.mu.Lock()
 	first := j.durable + 1
 	j.mu.Unlock()
@@ -343,10 +371,11 @@ func (j *journal) nextFile() error {
 	}
 	name := j.stream.fileName(j.number)
 	out, err := j.create(j.root, name)
-	if isFull(err) && j.space.give(int64(headerSize)) {
+	if isFull(err) && give(int64(headerSize)) {
 		out, err = j.create(j.root, name)
 	}
 	if err != nil {
+		j.starved = isFull(err)
 		if errors.Is(err, fs.ErrExist) {
 			j.number++ // left by a creation that failed late
 		}
@@ -365,16 +394,16 @@ func (j *journal) nextFile() error {
 // failure the kernel may have dropped what was written and still report the next
 // sync a success, so the file is given up and all that was not synced is
 // written again to another.
-func (j *journal) write() error {
+func (j *journal) write(give func(int64) bool) error {
 	for len(j.unwritten) > 0 {
 		n, err := j.out.WriteAt(j.unwritten, j.offset)
 		j.offset += int64(n)
 		j.unwritten = j.unwritten[n:]
 		switch {
 		case err == nil:
-		case isFull(err) && j.space.give(int64(len(j.unwritten))):
-			j.alarm(AlarmReserve, err)
+		case isFull(err) && give(int64(len(j.unwritten))):
 		case isFull(err):
+			j.starved = true
 			return fmt.Errorf("writing the %s journal: %w", j.stream, err)
 		default:
 			j.abandon()
@@ -386,9 +415,7 @@ func (j *journal) write() error {
 		err = j.syncName()
 	}
 	if err != nil {
-		if isFull(err) && j.space.give(0) {
-			j.alarm(AlarmReserve, err)
-		}
+		j.starved = isFull(err) && !give(0)
 		j.abandon()
 		return fmt.Errorf("syncing the %s journal: %w", j.stream, err)
 	}
@@ -407,32 +434,42 @@ func (j *journal) syncName() error {
 	return durable.SyncDir(j.root, ".")
 }
 
+// abandonOpen is abandon, unless write has done so.
+func (j *journal) abandonOpen() {
+	if j.out != nil {
+		j.abandon()
+	}
+}
+
 func (j *journal) abandon() {
 	j.out.Close()
 	j.out, j.seq, j.unwritten, j.full = nil, nil, nil, false
 }
 
-// commit tells everybody that all of unsynced is durable.
-func (j *journal) commit() {
+// commit tells everybody that entries are durable, and all that was written with
+// them.
+func (j *journal) commit(entries []entry) {
 	var bytes int64
-	for _, e := range j.unsynced {
+	for _, e := range entries {
 		bytes += int64(len(e.payload))
 	}
 	j.mu.Lock()
-	j.durable += Position(len(j.unsynced))
+	j.durable += Position(len(entries))
 	j.bytes -= bytes
 	j.files[len(j.files)-1].last = j.durable
 	close(j.changed)
 	j.changed = make(chan struct{})
 	j.mu.Unlock()
-	j.unsynced = nil
 	j.link = j.seq.last
 	if j.full {
 		j.out.Close() // synced; nothing can be lost
 		j.out, j.seq, j.full = nil, nil, false
 	}
-	j.alarm(AlarmWrite, nil)
-	j.alarm(AlarmBacklog, nil)
+	if len(entries) > 0 {
+		j.starved = false
+		j.alarm(AlarmWrite, nil)
+		j.alarm(AlarmBacklog, nil)
+	}
 }
 
 // frees reports whether a release lets a whole file go.

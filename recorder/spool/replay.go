@@ -206,14 +206,14 @@ func (w *walker) file(f *journalFile, h, next *fileHeader, newest bool) ([]Posit
 	if h == nil {
 		w.report.CutBytes += info.Size()
 		f.last = w.tail.last
-		w.report.Torn = newest
+		w.report.Torn = newest && info.Size() > 0
 		// No crash leaves records behind a header that is not authentic.
 		if info.Size() > int64(headerSize) {
 			w.gap(f.name, next)
 		}
 		return nil, nil
 	}
-	r, err := readHeader(w.key, bufio.NewReaderSize(file, 1<<20))
+	r, err := readHeader(w.key, bufio.NewReaderSize(file, 64<<10))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -289,7 +289,7 @@ func readRecord(root *os.Root, key journalKey, f journalFile, want Position) (Re
 		return Record{}, err
 	}
 	defer file.Close()
-	r, err := readHeader(key, bufio.NewReaderSize(file, 1<<20))
+	r, err := readHeader(key, bufio.NewReaderSize(file, 64<<10))
 	if err != nil {
 		return Record{}, fmt.Errorf("%s: %w", f.name, err)
 	}

@@ -16,6 +16,9 @@ const (
 	reserveFile = "reserve"
 	// reserveStep is how much is given back at once: some seconds of recording.
 	reserveStep = 8 << 20
+	// slack is held beyond the reserve, always, for writing down what may be
+	// removed when nothing else can be written.
+	slack = 64 << 10
 	// rateWindow is over how long the rate of writing is averaged.
 	rateWindow = 30 * time.Second
 )
@@ -37,7 +40,7 @@ type Space struct {
 // reserve is disk that was allocated while there was some.
 type reserve struct {
 	root   *os.Root
-	target int64
+	target int64 // slack included
 	free   func() (int64, error)
 	clock  func() time.Time
 	state  func(err error) // told whether the reserve is being used up
@@ -61,6 +64,7 @@ func openReserve(root *os.Root, target int64, clock func() time.Time, state func
 		return nil, errors.Join(err, f.Close())
 	}
 	now := clock()
+	target += slack
 	r := &reserve{root: root, target: target, clock: clock, state: state, file: f, size: info.Size(), since: now, ticked: now}
 	r.free = func() (int64, error) { return freeBytes(f) }
 	if r.size > target {
@@ -70,16 +74,16 @@ func openReserve(root *os.Root, target int64, clock func() time.Time, state func
 		r.size = target
 	}
 	if r.size < target {
-		r.grow()
+		r.grow(target)
 	}
 	r.tell()
 	return r, errors.Join(f.Sync(), durable.SyncDir(root, "."))
 }
 
-// grow allocates towards the target in steps, until the disk is full.
-func (r *reserve) grow() {
-	for r.size < r.target {
-		step := min(r.target-r.size, reserveStep)
+// grow allocates towards a size in steps, until the disk is full.
+func (r *reserve) grow(to int64) {
+	for r.size < to {
+		step := min(to-r.size, reserveStep)
 		if err := allocate(r.file, r.size, step); err != nil {
 			r.file.Truncate(r.size) // what a failed step left
 			return
@@ -88,7 +92,7 @@ func (r *reserve) grow() {
 	}
 }
 
-// tell raises or ends the alarm. The reserve is whole but for a failed step.
+// tell raises or ends the alarm.
 func (r *reserve) tell() {
 	if r.size < r.target {
 		r.state(fmt.Errorf("%d of %d bytes of the reserve are left", r.size, r.target))
@@ -97,15 +101,20 @@ func (r *reserve) tell() {
 	}
 }
 
-// give frees at least n bytes, if the reserve has any. It reports whether it
-// freed something.
-func (r *reserve) give(n int64) bool {
+// give frees at least n bytes of the reserve, if it has any. It reports whether
+// it freed something.
+func (r *reserve) give(n int64) bool { return r.shrink(max(n, reserveStep), slack) }
+
+// giveLast frees what give leaves, a little at a time.
+func (r *reserve) giveLast() bool { return r.shrink(slack/4, 0) }
+
+func (r *reserve) shrink(n, floor int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size == 0 {
+	if r.size <= floor {
 		return false
 	}
-	left := max(0, r.size-max(n, reserveStep))
+	left := max(floor, r.size-n)
 	if err := r.file.Truncate(left); err != nil {
 		return false
 	}
@@ -115,18 +124,21 @@ func (r *reserve) give(n int64) bool {
 }
 
 // refill takes back what was given, once there is room for all of it and as
-// much again, so that it does not take what recording needs next.
+// much again, so that it does not take what recording needs next. The slack
+// comes back first.
 func (r *reserve) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lack := r.target - r.size
-	if lack == 0 {
-		return
+	for _, target := range []int64{min(slack, r.target), r.target} {
+		lack := target - r.size
+		if lack <= 0 {
+			continue
+		}
+		if free, err := r.free(); err != nil || free < 2*lack {
+			break
+		}
+		r.grow(target)
 	}
-	if free, err := r.free(); err != nil || free < 2*lack {
-		return
-	}
-	r.grow()
 	r.tell()
 }
 
@@ -154,14 +166,15 @@ func (r *reserve) space() Space {
 	if seen > 0 {
 		rate = int64(r.rate / seen)
 	}
-	s := Space{FreeBytes: -1, ReserveBytes: r.size, ReserveTarget: r.target, BytesPerSecond: rate, Minutes: -1, ReserveMinutes: -1}
+	left := max(0, r.size-slack)
+	s := Space{FreeBytes: -1, ReserveBytes: left, ReserveTarget: r.target - slack, BytesPerSecond: rate, Minutes: -1, ReserveMinutes: -1}
 	if free, err := r.free(); err == nil {
 		s.FreeBytes = free
 	}
 	if rate > 0 {
-		s.ReserveMinutes = r.size / rate / 60
+		s.ReserveMinutes = left / rate / 60
 		if s.FreeBytes >= 0 {
-			s.Minutes = (s.FreeBytes + r.size) / rate / 60
+			s.Minutes = (s.FreeBytes + left) / rate / 60
 		}
 	}
 	return s

@@ -37,7 +37,8 @@ type Config struct {
 	Objects Objects
 
 	// Reserve is how many bytes of disk to hold allocated for when the disk is
-	// full. 0: none.
+	// full. 0: none. (64 KiB are held in any case, so that there is always room
+	// to write down what may be removed.)
 	Reserve int64
 	// Interval is how long records are collected before they are written and
 	// synced together. Default 200 ms, so that with the sync itself groups are

@@ -218,8 +218,11 @@ func TestRestartResumesUploads(t *testing.T) {
 	}
 	var frames, metas []string
 	iv, rec, err := sp.Recover(ctx, id, led.confirm, Replayer{
-		Record:  func(r Record) error { frames = append(frames, fmt.Sprint(r.Kind, " ", string(r.Payload))); return nil },
-		Pending: func(o Object, p Position) error { metas = append(metas, fmt.Sprint(p, " ", string(o.Meta))); return nil },
+		Record: func(r Record) error { frames = append(frames, fmt.Sprint(r.Kind, " ", string(r.Payload))); return nil },
+		Pending: func(o Object, p Position) error {
+			metas = append(metas, fmt.Sprint(p, " ", string(o.Meta)))
+			return nil
+		},
 	})
 	must(t, err)
 	if len(frames) != 30 || frames[29] != "3 frame 29" || len(metas) != 30 || metas[0] != "1 leaf 0" {
