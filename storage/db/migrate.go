@@ -88,7 +88,7 @@ func (s *Store) begins(ctx context.Context, cfg InitConfig) error {
 	if err != nil {
 		return err
 	}
-	defer t.sql.Rollback()
+	defer t.end()
 	t.at = evidence.At(s.clock())
 	id := evidence.NewID()
 	_, err = t.exec(ctx, `INSERT INTO installation (id, installation_id, created_at, origin, log_verifier, log_key) VALUES (1, $1, $2, $3, $4, $5)`,

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -36,8 +37,9 @@ func (r row) Scan(into ...any) error { return notFound(r.Row.Scan(into...)) }
 
 // tx is one unit of work. It is used by the goroutine that runs it only.
 type tx struct {
-	s   *Store
-	sql *sql.Tx
+	s    *Store
+	conn *sql.Conn // held until the end: closing it earlier would wait for the transaction
+	sql  *sql.Tx
 	// at is when the entries happen by the server's clock, next the position that
 	// the first gets. Both are zero in a quiet unit of work.
 	at      evidence.Instant
@@ -66,7 +68,7 @@ func (s *Store) writeOnce(ctx context.Context, entries []custody.Entry, fn func(
 	if err != nil {
 		return err
 	}
-	defer t.sql.Rollback()
+	defer t.end()
 	head, err := t.lockHead(ctx)
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func (s *Store) quiet(ctx context.Context, fn func(*tx) error) error {
 			if err != nil {
 				return err
 			}
-			defer t.sql.Rollback()
+			defer t.end()
 			if err := fn(t); err != nil {
 				return err
 			}
@@ -141,11 +143,16 @@ func (s *Store) begin(ctx context.Context) (*tx, error) {
 		return nil, unavailable(err)
 	}
 	begun, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
-	conn.Close() // gives the connection back once the transaction ends
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errors.Join(unavailable(err), conn.Close())
 	}
-	return &tx{s: s, sql: begun}, nil
+	return &tx{s: s, conn: conn, sql: begun}, nil
+}
+
+// end rolls back what was not committed and gives the connection back.
+func (t *tx) end() {
+	t.sql.Rollback()
+	t.conn.Close()
 }
 
 func (t *tx) commit(ctx context.Context) error {
@@ -153,6 +160,7 @@ func (t *tx) commit(ctx context.Context) error {
 		return err // nothing was committed
 	}
 	err := t.sql.Commit()
+	t.conn.Close() // before settle asks for one: SQLite has a single writer
 	if err == nil {
 		return nil
 	}
@@ -179,7 +187,7 @@ func (s *Store) settle(ctx context.Context, leaf evidence.ID, cause error) error
 	if err != nil {
 		return unknown(err)
 	}
-	defer t.sql.Rollback()
+	defer t.end()
 	if _, err := t.lockHead(ctx); err != nil {
 		return unknown(err)
 	}
