@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/lib/pq"
 	"modernc.org/sqlite"
@@ -28,39 +30,38 @@ const (
 	postgresDialect
 )
 
-const sqlitePrefix = "sqlite:"
-
-// Connections. PostgreSQL keeps one pool; SQLite one writer and a pool of readers.
 const (
-	postgresConnections = 32
-	sqliteReaders       = 8
+	sqlitePrefix = "sqlite:"
+	busyTimeout  = 15 * time.Second // how long one process waits for another on SQLite
+	readers      = 16               // connections that read
+	writers      = 16               // connections that write, on PostgreSQL; SQLite has one
 )
 
-// Store is the database. It is safe for concurrent use.
+// Store is an open, initialised database. It is safe for concurrent use, and
+// several processes may have the same database open.
 type Store struct {
 	dialect dialect
-	path    string // of SQLite's file
-	w, r    *sql.DB
+	path    string  // of SQLite's file
+	w       *sql.DB // writes; one connection on SQLite
+	r       *sql.DB // reads, and the database refuses it to write
 	clock   evidence.Clock
 	wake    *wake
 	stop    func() // ends listening; nil if nobody listens
+
+	mu     sync.Mutex
+	leases map[evidence.ID]Lease // of interviews, acquired by this Store; guarded by mu
 }
 
 // Open opens a database that [Init] made, "sqlite:/path/file.db" or
 // "postgres://…", and brings its tables to this program's version. It returns an
 // error wrapping [evidence.ErrMissingState] if no installation is there or the
 // log's head does not fit what is stored beside it: nothing is ever made anew
-// here. The caller closes the Store.
+// here. clock gives the times of custody entries. The caller closes the Store.
 func Open(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error) {
-	missing := func() error {
-		return fmt.Errorf("database: %w: no installation is in it. `toldonce init` makes one; if there was one, restore its backup", evidence.ErrMissingState)
-	}
-	if path, ok := strings.CutPrefix(dsn, sqlitePrefix); ok {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, missing()
-		}
-	}
 	s, err := connect(ctx, dsn, clock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missing()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -82,34 +83,66 @@ func Open(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error)
 	return s, nil
 }
 
+func missing() error {
+	return fmt.Errorf("database: %w: no installation is in it. `toldonce init` makes one; if there was one, restore its backup", evidence.ErrMissingState)
+}
+
 func connect(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error) {
-	s := &Store{clock: clock, wake: newWake()}
+	s := &Store{clock: clock, wake: newWake(), leases: map[evidence.ID]Lease{}}
 	var err error
 	if path, ok := strings.CutPrefix(dsn, sqlitePrefix); ok {
 		err = s.connectSQLite(path)
 	} else if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
-		err = s.connectPostgres(dsn)
+		err = s.connectPostgres(ctx, dsn)
 	} else {
 		err = fmt.Errorf("database: %w: say sqlite:/path/file.db or postgres://…", evidence.ErrInvalid)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := s.w.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database: %w: %w", evidence.ErrUnavailable, err), s.Close())
-	}
 	return s, nil
 }
 
-func (s *Store) connectPostgres(dsn string) error {
-	db, err := sql.Open("postgres", dsn)
-	if err != nil {
-		// The driver's own error may hold the password.
-		return fmt.Errorf("database: %w: the PostgreSQL address cannot be read", evidence.ErrInvalid)
+func (s *Store) connectPostgres(ctx context.Context, dsn string) error {
+	pool := func(most int, readOnly bool) (*sql.DB, error) {
+		cfg, err := pq.NewConfig(dsn)
+		if err != nil {
+			// The driver's own error may hold the password.
+			return nil, fmt.Errorf("database: %w: the PostgreSQL address cannot be read", evidence.ErrInvalid)
+		}
+		cfg.BinaryParameters = true // one round trip a statement
+		if readOnly {
+			if cfg.Runtime == nil {
+				cfg.Runtime = map[string]string{}
+			}
+			cfg.Runtime["default_transaction_read_only"] = "on"
+		}
+		connector, err := pq.NewConnectorConfig(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("database: %w: the PostgreSQL address cannot be used", evidence.ErrInvalid)
+		}
+		db := sql.OpenDB(connector)
+		db.SetMaxOpenConns(most)
+		db.SetMaxIdleConns(most)
+		return db, nil
 	}
-	db.SetMaxOpenConns(postgresConnections)
-	db.SetMaxIdleConns(postgresConnections)
-	s.dialect, s.w, s.r = postgresDialect, db, db
+	s.dialect = postgresDialect
+	var err error
+	if s.w, err = pool(writers, false); err != nil {
+		return err
+	}
+	if s.r, err = pool(readers, true); err != nil {
+		return err
+	}
+	for _, setting := range []string{"fsync", "synchronous_commit"} {
+		var value string
+		if err := s.w.QueryRowContext(ctx, "SHOW "+setting).Scan(&value); err != nil {
+			return fmt.Errorf("database: %w: %w", evidence.ErrUnavailable, err)
+		}
+		if value == "off" {
+			return fmt.Errorf("database: %w: PostgreSQL runs with %s=off, so that a power cut would lose custody entries; turn it on", evidence.ErrInvalid, setting)
+		}
+	}
 	return nil
 }
 
@@ -117,11 +150,12 @@ func (s *Store) connectSQLite(path string) (err error) {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("database: %w: the path of a SQLite file must be absolute", evidence.ErrInvalid)
 	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
 	s.dialect, s.path = sqliteDialect, path
-	open := func(most int, options url.Values) (*sql.DB, error) {
-		for _, pragma := range []string{"busy_timeout(15000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "trusted_schema(0)"} {
-			options.Add("_pragma", pragma)
-		}
+	open := func(most int, options url.Values, pragmas ...string) (*sql.DB, error) {
+		options["_pragma"] = append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "trusted_schema(0)"}, pragmas...)
 		db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
 		if err != nil {
 			return nil, fmt.Errorf("database: %w", err)
@@ -130,24 +164,24 @@ func (s *Store) connectSQLite(path string) (err error) {
 		db.SetMaxIdleConns(most)
 		return db, nil
 	}
-	if s.w, err = open(1, url.Values{"_txlock": {"immediate"}}); err != nil {
+	// What is erased is overwritten, so that no text survives on a free page.
+	if s.w, err = open(1, url.Values{"mode": {"rw"}, "_txlock": {"immediate"}}, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)"); err != nil {
 		return err
 	}
-	s.r, err = open(sqliteReaders, url.Values{"_pragma": {"query_only(1)"}})
+	s.r, err = open(readers, url.Values{"mode": {"rw"}}, "query_only(1)")
 	return err
 }
 
-// Close ends every connection.
+// Close ends every connection. What was returned as durable stays so.
 func (s *Store) Close() error {
 	if s.stop != nil {
 		s.stop()
 	}
 	var errs []error
-	if s.r != nil && s.r != s.w {
-		errs = append(errs, s.r.Close())
-	}
-	if s.w != nil {
-		errs = append(errs, s.w.Close())
+	for _, db := range []*sql.DB{s.r, s.w} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -158,7 +192,7 @@ func isSerialization(err error) bool {
 	if refused := (*pq.Error)(nil); errors.As(err, &refused) {
 		return refused.Code == "40001" || refused.Code == "40P01" // serialization failure, deadlock
 	}
-	return sqliteCode(err)&0xff == sqlitelib.SQLITE_BUSY
+	return false
 }
 
 func isUnique(err error) bool {
@@ -166,7 +200,7 @@ func isUnique(err error) bool {
 		return refused.Code == "23505"
 	}
 	code := sqliteCode(err)
-	return code == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || code == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY
+	return code == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || code == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY || code == sqlitelib.SQLITE_CONSTRAINT_ROWID
 }
 
 func isReference(err error) bool {
@@ -177,17 +211,20 @@ func isReference(err error) bool {
 }
 
 // isConnection reports whether no answer of the database but the way to it, or its
-// being stopped or full, caused the error.
+// being stopped, busy or full, caused the error.
 func isConnection(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false // the caller's own; these would pass for network errors below
+	}
 	if refused := (*pq.Error)(nil); errors.As(err, &refused) {
 		switch refused.Code.Class() {
 		case "08", "53", "57", "58": // connection, resources, operator, system
-			return true
+			return refused.Code != "57014" // a statement that its caller cancelled
 		}
 		return false
 	}
 	switch sqliteCode(err) & 0xff {
-	case sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY:
+	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY:
 		return true
 	}
 	var network net.Error

@@ -135,21 +135,28 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// begin starts a transaction that only commit and Rollback end: a context that
-// is cancelled stops a statement, never a commit half way.
+// begin starts a transaction that only commit and end finish: a context that is
+// cancelled stops a statement, never a commit half way.
 func (s *Store) begin(ctx context.Context) (*tx, error) {
-	conn, err := s.w.Conn(ctx) // waits for a free connection as long as ctx allows
-	if err != nil {
-		return nil, unavailable(err)
+	for attempt := 1; ; attempt++ {
+		conn, err := s.w.Conn(ctx) // waits for a free connection as long as ctx allows
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		begun, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
+		if err == nil {
+			return &tx{s: s, conn: conn, sql: begun}, nil
+		}
+		conn.Close()
+		// A pooled connection may have died since; nothing was asked on it yet.
+		if s.dialect == sqliteDialect || !isConnection(err) || attempt > writers {
+			return nil, unavailable(err)
+		}
 	}
-	begun, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
-	if err != nil {
-		return nil, errors.Join(unavailable(err), conn.Close())
-	}
-	return &tx{s: s, conn: conn, sql: begun}, nil
 }
 
-// end rolls back what was not committed and gives the connection back.
+// end rolls back unless the transaction was committed, and gives its connection
+// back.
 func (t *tx) end() {
 	t.sql.Rollback()
 	t.conn.Close()
@@ -160,10 +167,11 @@ func (t *tx) commit(ctx context.Context) error {
 		return err // nothing was committed
 	}
 	err := t.sql.Commit()
-	t.conn.Close() // before settle asks for one: SQLite has a single writer
 	if err == nil {
 		return nil
 	}
+	// Nobody uses this connection again, and settle gets another: SQLite has one.
+	_ = t.conn.Raw(func(any) error { return driver.ErrBadConn })
 	var refused *pq.Error
 	if errors.As(err, &refused) && refused.Code.Class() != "08" && refused.Code.Class() != "57" && refused.Code != "40003" {
 		return fmt.Errorf("committing: %w", err) // the server says that it did not commit

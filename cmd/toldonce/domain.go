@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/toldonce/toldonce/consent"
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/access"
+	"github.com/toldonce/toldonce/evidence/casefile"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/keyed"
+	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/recorder"
+)
+
+// domain is what the installation does, on its open stores.
+type domain struct {
+	*stores
+	access      *access.Service
+	people      *people.Service
+	cases       *casefile.Service
+	consent     *consent.Service
+	exports     *disclosure.Service
+	checkpoints *custody.Checkpointer
+}
+
+// openDomain makes the services of an installation.
+func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logger) (*domain, error) {
+	d := &domain{stores: st}
+	index, err := keyed.Open(ctx, st.db, st.keys)
+	if err != nil {
+		return nil, err
+	}
+	if d.access, err = access.New(access.Config{Store: st.db, Demonstration: in.Demo, Logger: log}); err != nil {
+		return nil, fmt.Errorf("reading the access policy: %w", err)
+	}
+	d.people, err = people.New(people.Config{Store: st.db, Access: d.access, Keys: st.keys, Index: index, Issuer: "Told Once, " + in.Organisation})
+	if err != nil {
+		return nil, err
+	}
+	d.consent = consent.New(consent.Config{Store: st.db, Access: d.access, Jurisdiction: in.Jurisdiction})
+	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent})
+	wrapped, verifier, err := st.db.LogKey(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the custody log's key: %w", err)
+	}
+	signer, err := st.keys.Unwrap(ctx, logKeyPurpose, wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("opening the custody log's key: %w", err)
+	}
+	if d.checkpoints, err = custody.NewCheckpointer(st.db, string(signer), verifier); err != nil {
+		return nil, err
+	}
+	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints,
+		Sealer: st.seal, Access: d.access, Software: software()})
+	return d, nil
+}
+
+// RecordingFacts tells the recorder what a manifest repeats of case and room.
+func (d *domain) RecordingFacts(ctx context.Context, interview evidence.ID) (recorder.RecordingFacts, error) {
+	iv, err := d.db.Interview(ctx, interview)
+	if err != nil {
+		return recorder.RecordingFacts{}, err
+	}
+	c, err := d.db.Case(ctx, iv.Case)
+	if err != nil {
+		return recorder.RecordingFacts{}, err
+	}
+	room, err := d.db.Room(ctx, iv.Room)
+	if err != nil {
+		return recorder.RecordingFacts{}, err
+	}
+	return recorder.RecordingFacts{CaseReference: c.Commitment(), TimeZone: room.TimeZone}, nil
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// exportView is what the API says of an export.
+type exportView struct {
+	ID        evidence.ID `json:"id"`
+	Interview evidence.ID `json:"interview_id"`
+	State     string      `json:"state"`
+	Clear     bool        `json:"clear"`
+}
+
+// exportReady is the state in which the package may be fetched.
+const exportReady = "approved"
+
+func newExport(opt *options) *cobra.Command {
+	var out, to, reason string
+	var clear bool
+	cmd := &cobra.Command{
+		Use:   "export INTERVIEW --out DIR (--to AGE_RECIPIENT | --clear --reason TEXT)",
+		Short: "Write the package of a sealed interview that toldonce-verify checks",
+		Long: `Write the package of a sealed interview: the media, the sealed manifest, the
+custody proofs and the commands that check them.
+
+--to encrypts the package to the recipient's age key and writes one .age file
+into DIR. --clear writes the package as files into DIR, which must be new or
+empty; it needs a reason, and a second person who approves it with
+'toldonce export approve'. Fetch it then with 'toldonce export fetch'.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseID("an interview", args[0])
+			if err != nil {
+				return err
+			}
+			switch {
+			case clear == (to != ""):
+				return usagef("give either --to with the recipient's age key, or --clear with --reason")
+			case clear && reason == "":
+				return usagef("--clear needs --reason: why the package may leave unencrypted")
+			}
+			if to != "" {
+				if err := checkRecipient(to); err != nil {
+					return err
+				}
+			}
+			if err := checkOut(out); err != nil {
+				return err
+			}
+			c, err := dial(opt.console)
+			if err != nil {
+				return err
+			}
+			var e exportView
+			err = c.call(cmd.Context(), http.MethodPost, "/interviews/"+id+"/exports",
+				map[string]any{"to": to, "clear": clear, "reason": reason}, &e)
+			if err != nil {
+				return err
+			}
+			if e.State != exportReady {
+				return printWaiting(opt, e, out)
+			}
+			return fetchPackage(cmd, opt, c, e, out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "folder to write into, new or empty")
+	cmd.Flags().StringVar(&to, "to", "", "recipient's age public key (age1…)")
+	cmd.Flags().BoolVar(&clear, "clear", false, "write the package unencrypted")
+	cmd.Flags().StringVar(&reason, "reason", "", "why; stands in the custody log")
+	mustMark(cmd.MarkFlagRequired("out"))
+	cmd.AddCommand(newExportFetch(opt), newExportApprove(opt), newExportList(opt))
+	return cmd
+}
+
+// checkRecipient refuses anything that is not one public age key, above all a
+// secret key given by mistake, before it leaves this machine.
+func checkRecipient(s string) error {
+	if _, err := age.ParseRecipients(strings.NewReader(s)); err != nil {
+		return usagef("--to is not an age public key; it should begin with age1")
+	}
+	return nil
+}
+
+// checkOut fails early where the package could not be written afterwards.
+func checkOut(dir string) error {
+	root, err := emptyFolder(dir)
+	if err != nil {
+		return err
+	}
+	return root.Close()
+}
+
+func printWaiting(opt *options, e exportView, out string) error {
+	if opt.json {
+		return printJSON(opt.out, e)
+	}
+	_, err := fmt.Fprintf(opt.out, `The export waits for a second person, who approves it with
+  toldonce export approve %[1]s
+Fetch it then with
+  toldonce export fetch %[1]s --out %[2]s
+`, e.ID, out)
+	return err
+}
+
+func newExportFetch(opt *options) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "fetch EXPORT --out DIR",
+		Short: "Write the package of an export that a second person approved",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseID("an export", args[0])
+			if err != nil {
+				return err
+			}
+			if err := checkOut(out); err != nil {
+				return err
+			}
+			c, err := dial(opt.console)
+			if err != nil {
+				return err
+			}
+			return fetchPackage(cmd, opt, c, exportView{ID: evidence.ID(id)}, out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "folder to write into, new or empty")
+	mustMark(cmd.MarkFlagRequired("out"))
+	return cmd
+}
+
+// fetchPackage streams a package into out: as files where it comes in the
+// clear, as one .age file where it is encrypted.
+func fetchPackage(cmd *cobra.Command, opt *options, c *client, e exportView, out string) error {
+	res, err := c.open(cmd.Context(), http.MethodGet, "/exports/"+string(e.ID)+"/package", nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	switch kind {
+	case "application/x-tar":
+		files, err := untar(res.Body, out)
+		if err != nil {
+			return err
+		}
+		if opt.json {
+			return printJSON(opt.out, map[string]any{"export": e.ID, "out": out, "files": files, "encrypted": false})
+		}
+		_, err = fmt.Fprintf(opt.out, "%d files written to %s. Check them with\n  toldonce-verify %s --trust FILE\n", files, out, out)
+		return err
+	case "application/age":
+		file := filepath.Join(out, string(e.ID)+".tar.age")
+		if err := writeEncrypted(res.Body, out, filepath.Base(file)); err != nil {
+			return err
+		}
+		if opt.json {
+			return printJSON(opt.out, map[string]any{"export": e.ID, "out": file, "files": 1, "encrypted": true})
+		}
+		_, err = fmt.Fprintf(opt.out, "Written to %s. Its recipient opens it with\n  age -d -i KEYFILE %s | tar -x -C NEWFOLDER\n", file, file)
+		return err
+	}
+	return fmt.Errorf("the server answered with %q, which is not a package", kind)
+}
+
+func writeEncrypted(body io.Reader, dir, name string) error {
+	root, err := emptyFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := writeNew(root, name, body); err != nil {
+		// A part of a package looks like a package; leave none behind.
+		return errors.Join(fmt.Errorf("the package was cut off: %w", err), root.Remove(name))
+	}
+	return nil
+}
+
+func newExportApprove(opt *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "approve EXPORT",
+		Short: "Approve, as the second person, that a package leaves unencrypted",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseID("an export", args[0])
+			if err != nil {
+				return err
+			}
+			c, err := dial(opt.console)
+			if err != nil {
+				return err
+			}
+			var doc json.RawMessage
+			if err := c.call(cmd.Context(), http.MethodPost, "/exports/"+id+"/approve", nil, &doc); err != nil {
+				return err
+			}
+			if opt.json {
+				return printJSON(opt.out, doc)
+			}
+			_, err = fmt.Fprintln(opt.out, "Approved.")
+			return err
+		},
+	}
+}
+
+func newExportList(opt *options) *cobra.Command {
+	var interview string
+	cmd := &cobra.Command{
+		Use:   "list --interview ID",
+		Short: "List the exports of an interview",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			id, err := parseID("an interview", interview)
+			if err != nil {
+				return err
+			}
+			c, err := dial(opt.console)
+			if err != nil {
+				return err
+			}
+			all, err := listOf[exportView](cmd.Context(), c, "/exports?interview="+id)
+			if err != nil {
+				return err
+			}
+			if opt.json {
+				return printJSON(opt.out, all)
+			}
+			return table(opt.out, func(row func(string, ...any)) {
+				row("EXPORT\tSTATE\tENCRYPTED")
+				for _, e := range all {
+					row("%s\t%s\t%t", e.ID, e.State, !e.Clear)
+				}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&interview, "interview", "", "the interview's identifier")
+	mustMark(cmd.MarkFlagRequired("interview"))
+	return cmd
+}
