@@ -89,6 +89,7 @@ const sentences: Record<string, Write> = {
   'interview.stop': (who, e, n) => m.log_interview_stop({ who, interview: interview(e, n) }),
   'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),
   'interview.consent_ended': (_, e, n) => m.log_interview_consent_ended({ interview: interview(e, n) }),
+  'interview.observe_ended': (_, e, n) => m.log_interview_observe_ended({ interview: interview(e, n) }),
   'interview.mark': (who, e, n) =>
     detail(e, 'kind') === 'phase'
       ? m.log_interview_phase({ who, interview: interview(e, n), phase: phaseWord(detail(e, 'value')) })
@@ -109,6 +110,7 @@ const sentences: Record<string, Write> = {
   'export.approve': (who, e, n) => m.log_export_approve({ who, interview: interview(e, n) }),
   'export.alone': (who, e, n) => m.log_export_alone({ who, interview: interview(e, n) }),
   'export.read': (who, e, n) => m.log_export_read({ who, interview: interview(e, n) }),
+  'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
 };
 

@@ -27,6 +27,13 @@ export function publishTroubleWords(trouble: PublishTrouble): string {
 }
 
 /** Kinds of alarm that the recorder raises. */
-const alarms: Record<string, () => string> = {};
+const alarms: Record<string, () => string> = {
+  'spool.reserve': m.alarm_spool_reserve,
+  'spool.write': m.alarm_spool_write,
+  'spool.backlog': m.alarm_spool_backlog,
+  'spool.store': m.alarm_spool_store,
+  'spool.conflict': m.alarm_spool_conflict,
+  'spool.confirm': m.alarm_spool_confirm,
+};
 
 export const alarmWords = (alarm: { code: string; text: string }) => alarms[alarm.code]?.() ?? alarm.text;
