@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"context"
 	"crypto/rand"
 	"database/sql"
 	"fmt"
@@ -82,8 +81,9 @@ func dsn(dir, database string) string {
 }
 
 // Postgres returns the data source name, "postgres://…", of a fresh and empty
-// database on a private PostgreSQL that this process started and that listens
-// on a Unix socket only. The database is dropped when the test ends.
+// database on a private PostgreSQL that this process started and that listens on
+// a Unix socket only. The database goes with the server: dropping each one would
+// make every test wait for a checkpoint.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	s, err := postgres()
@@ -91,22 +91,13 @@ func Postgres(t testing.TB) string {
 		t.Fatalf("starting PostgreSQL: %v", err)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	admin := func(statement string) error {
-		db, err := sql.Open("postgres", dsn(s.dir, "postgres"))
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		_, err = db.ExecContext(context.Background(), statement)
-		return err
+	db, err := sql.Open("postgres", dsn(s.dir, "postgres"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := admin("CREATE DATABASE " + name); err != nil {
+	defer db.Close()
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
 		t.Fatalf("creating a database: %v: %s", err, s.log())
 	}
-	t.Cleanup(func() {
-		if err := admin("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
-			t.Errorf("dropping the test's database: %v", err)
-		}
-	})
 	return dsn(s.dir, name)
 }

@@ -39,7 +39,7 @@ func TestMissingToolSaysWhatToInstall(t *testing.T) {
 	t.Setenv("TOLDONCE_TOOLS", t.TempDir())
 	t.Setenv("PATH", t.TempDir())
 	_, err := find("versitygw")
-	if err == nil || !strings.Contains(err.Error(), "make tools") {
+	if err == nil || !strings.Contains(err.Error(), "make setup") {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -1,8 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -10,8 +12,9 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
-// AuditRows returns up to limit rows of the log from position from on, as they
-// are stored, for [custody.Audit]. It judges nothing.
+// AuditRows returns the rows that are there of limit positions of the log from from
+// on, as they are stored, for [custody.Audit]: also what is left of a row whose
+// leaf is gone. It judges nothing.
 func (s *Store) AuditRows(ctx context.Context, from int64, limit int) ([]custody.Row, error) {
 	until := from + int64(limit)
 	var out []custody.Row
@@ -46,7 +49,8 @@ func (s *Store) AuditRows(ctx context.Context, from int64, limit int) ([]custody
 			position := (k+1)<<level - 1 // the leaf that completed the node
 			i, ok := at[position]
 			if !ok {
-				continue
+				i, at[position] = len(out), len(out)
+				out = append(out, custody.Row{Position: position})
 			}
 			if out[i].Nodes == nil {
 				out[i].Nodes = map[int]custody.Hash{}
@@ -72,6 +76,7 @@ func (s *Store) AuditRows(ctx context.Context, from int64, limit int) ([]custody
 				out[i].Openings = append(out[i].Openings, o.Opening)
 			}
 		}
+		slices.SortFunc(out, func(a, b custody.Row) int { return cmp.Compare(a.Position, b.Position) })
 		return nil
 	})
 	if err != nil {

@@ -24,11 +24,7 @@ func (s *Store) EventsAfter(ctx context.Context, after int64, f custody.EventFil
 	w.equal("case_id", f.Case)
 	w.equal("interview_id", f.Interview)
 	if len(f.Kinds) > 0 {
-		marks := make([]any, len(f.Kinds))
-		for i, k := range f.Kinds {
-			marks[i] = k
-		}
-		w.and("kind IN ("+strings.TrimSuffix(strings.Repeat("$, ", len(marks)), ", ")+")", marks...)
+		w.and("kind IN ("+strings.TrimSuffix(strings.Repeat("$, ", len(f.Kinds)), ", ")+")", anys(f.Kinds)...)
 	}
 	if limit <= 0 {
 		limit = 100

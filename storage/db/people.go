@@ -236,8 +236,11 @@ func (s *Store) Credentials(ctx context.Context, account evidence.ID) (c people.
 func (s *Store) CountAttempt(ctx context.Context, keys []string, at evidence.Instant, window int64) ([]people.Attempts, error) {
 	counts := make([]people.Attempts, len(keys))
 	err := s.quiet(ctx, func(tx *tx) error {
+		// What is forgotten here would begin anew anyway; guessed logins leave no rows.
+		if _, err := tx.exec(ctx, `DELETE FROM sign_in_attempt WHERE last_success = 0 AND since <= $1`, int64(at)-window); err != nil {
+			return err
+		}
 		for i, key := range keys {
-			// The second statement sees its own table's old values on the right.
 			row := tx.row(ctx, `INSERT INTO sign_in_attempt (key, count, since, last_success) VALUES ($1, 1, $2, 0)
 				ON CONFLICT (key) DO UPDATE SET
 					count = CASE WHEN $2 - sign_in_attempt.since >= $3 THEN 1 ELSE sign_in_attempt.count + 1 END,

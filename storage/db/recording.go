@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
@@ -52,10 +53,26 @@ func (s *Store) InterviewsIn(ctx context.Context, states ...evidence.State) ([]e
 	return list, nil
 }
 
+// next lists the states that may follow each state. Only [Store.SaveSealed] seals.
+var next = map[evidence.State][]evidence.State{
+	evidence.StatePlanned:   {evidence.StateReady, evidence.StateCancelled},
+	evidence.StateReady:     {evidence.StatePlanned, evidence.StateRecording, evidence.StateCancelled},
+	evidence.StateRecording: {evidence.StatePaused, evidence.StateStopping},
+	evidence.StatePaused:    {evidence.StateRecording, evidence.StateStopping},
+}
+
 // Transition moves an interview to a state if it is in one of from, and sets
 // StartedAt and StoppedAt to at where the new state says so and they are not set
-// yet. The error wraps [evidence.ErrConflict] if it is in another state.
+// yet. Its entry gets the interview, its case and agency, and the details "from",
+// "to" and "at". The error wraps [evidence.ErrConflict] if it is in another state
+// or another recorder node has it, and [evidence.ErrInvalid] for a step that no
+// interview takes.
 func (s *Store) Transition(ctx context.Context, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, entry custody.Entry) (iv evidence.Interview, err error) {
+	for _, state := range from {
+		if !slices.Contains(next[state], to) {
+			return iv, fmt.Errorf("interview %s: %w: no interview goes from %s to %s", id, evidence.ErrInvalid, state, to)
+		}
+	}
 	err = s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		iv, err = transition(ctx, tx, id, from, to, at)
 		return err
@@ -71,6 +88,15 @@ func transition(ctx context.Context, tx *tx, id evidence.ID, from []evidence.Sta
 	if !slices.Contains(from, iv.State) {
 		return iv, fmt.Errorf("interview %s: %w: it is %s", id, evidence.ErrConflict, iv.State)
 	}
+	if to != evidence.StatePlanned && to != evidence.StateReady && to != evidence.StateCancelled {
+		if err := tx.held(ctx, id); err != nil {
+			return iv, err
+		}
+	}
+	tx.about(0, iv)
+	tx.detail(0, "from", string(iv.State))
+	tx.detail(0, "to", string(to))
+	tx.detail(0, "at", strconv.FormatInt(int64(at), 10))
 	switch to {
 	case evidence.StateRecording:
 		if iv.StartedAt == 0 {
@@ -87,6 +113,18 @@ func transition(ctx context.Context, tx *tx, id evidence.ID, from []evidence.Sta
 	iv.State, iv.Version = to, iv.Version+1
 	return iv, once(tx.exec(ctx, `UPDATE interview SET state = $3, started_at = $4, stopped_at = $5, sealed_at = $6, version = version + 1 WHERE id = $1 AND version = $2`,
 		id, before, iv.State, iv.StartedAt, iv.StoppedAt, iv.SealedAt))
+}
+
+// about fills in whose an entry of the unit of work is, where it does not say.
+func (t *tx) about(i int, iv evidence.Interview) {
+	e := &t.entries[i]
+	e.Interview = iv.ID
+	if e.Case == "" {
+		e.Case = iv.Case
+	}
+	if e.Agency == "" {
+		e.Agency = iv.Agency
+	}
 }
 
 const sourceColumns = `id, interview_id, role, name, token_hash`
@@ -106,6 +144,7 @@ func (s *Store) SaveSource(ctx context.Context, src evidence.Source, entry custo
 		if err != nil {
 			return err
 		}
+		tx.about(0, iv)
 		if named.Name == "" {
 			rows, err := tx.query(ctx, `SELECT `+sourceColumns+` FROM source WHERE interview_id = $1`, src.Interview)
 			there, err := collect(rows, err, scanSource)
@@ -129,11 +168,16 @@ func (s *Store) SaveSource(ctx context.Context, src evidence.Source, entry custo
 // ReplaceSourceToken gives an existing source a new token; the old one is void.
 func (s *Store) ReplaceSourceToken(ctx context.Context, source evidence.ID, tokenHash []byte, entry custody.Entry) error {
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
-		n, err := tx.exec(ctx, `UPDATE source SET token_hash = $2, version = version + 1 WHERE id = $1`, source, tokenHash)
-		if err == nil && n == 0 {
-			err = fmt.Errorf("source %s: %w", source, evidence.ErrNotFound)
+		src, err := scanSource(tx.row(ctx, `SELECT `+sourceColumns+` FROM source WHERE id = $1`, source).Scan)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", source, err)
 		}
-		return conflict(err)
+		iv, err := interviewOf(ctx, tx, src.Interview)
+		if err != nil {
+			return err
+		}
+		tx.about(0, iv)
+		return once(tx.exec(ctx, `UPDATE source SET token_hash = $2, version = version + 1 WHERE id = $1`, source, tokenHash))
 	})
 }
 
@@ -162,6 +206,9 @@ func (s *Store) SaveTrack(ctx context.Context, t evidence.Track) error {
 	return s.quiet(ctx, func(tx *tx) error {
 		iv, err := interviewOf(ctx, tx, t.Interview)
 		if err != nil {
+			return err
+		}
+		if err := tx.held(ctx, t.Interview); err != nil {
 			return err
 		}
 		n, err := tx.exec(ctx, `INSERT INTO track (id, agency, interview_id, source_id, kind, codec, timescale, version)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -31,16 +32,21 @@ func number(l evidence.Leaf) int {
 }
 
 // SaveSegments writes segments of one recording in one transaction; the same again
-// changes nothing. The error wraps [evidence.ErrConflict] if anything else is at
-// one of their positions, and nothing is written then.
+// changes nothing. Segments whose upload ended after the seal are accepted if the
+// seal holds exactly them. The error wraps [evidence.ErrConflict], and nothing is
+// written, if anything else is at one of their positions, if the interview is not
+// being recorded, or if another recorder node has it.
 func (s *Store) SaveSegments(ctx context.Context, recording evidence.ID, segments []evidence.Segment) error {
 	return s.quiet(ctx, func(tx *tx) error {
-		var agency evidence.ID
-		if err := tx.row(ctx, `SELECT agency FROM interview WHERE recording_id = $1`, recording).Scan(&agency); err != nil {
-			return fmt.Errorf("recording %s: %w", recording, notFound(err))
+		iv, err := scanInterview(tx.row(ctx, `SELECT `+interviewColumns+` FROM interview WHERE recording_id = $1`, recording).Scan)
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", recording, err)
+		}
+		if err := tx.held(ctx, iv.ID); err != nil {
+			return err
 		}
 		for _, seg := range segments {
-			if err := saveSegment(ctx, tx, recording, agency, seg); err != nil {
+			if err := saveSegment(ctx, tx, iv, seg); err != nil {
 				return fmt.Errorf("segment %d of recording %s: %w", seg.Position, recording, err)
 			}
 		}
@@ -48,27 +54,52 @@ func (s *Store) SaveSegments(ctx context.Context, recording evidence.ID, segment
 	})
 }
 
-func saveSegment(ctx context.Context, tx *tx, recording, agency evidence.ID, seg evidence.Segment) error {
+func saveSegment(ctx context.Context, tx *tx, iv evidence.Interview, seg evidence.Segment) error {
 	l := seg.Leaf
-	if l.Recording != recording {
+	if l.Recording != iv.Recording {
 		return fmt.Errorf("%w: it belongs to another recording", evidence.ErrInvalid)
 	}
 	leaf, err := evidence.Canonical(l)
 	if err != nil {
 		return err
 	}
+	switch iv.State {
+	case evidence.StateRecording, evidence.StatePaused, evidence.StateStopping:
+	case evidence.StateSealed:
+		if err := inSeal(ctx, tx, seg, leaf); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%w: the interview is %s", evidence.ErrConflict, iv.State)
+	}
 	n, err := tx.exec(ctx, `INSERT INTO segment (recording_id, position, agency, track_id, kind, number, start_us, end_us, leaf, object_key, object_version)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (recording_id, position) DO NOTHING`,
-		recording, seg.Position, agency, l.Track, l.Kind, number(l), l.Start, l.End, leaf, seg.ObjectKey, seg.ObjectVersion)
+		iv.Recording, seg.Position, iv.Agency, l.Track, l.Kind, number(l), l.Start, l.End, leaf, seg.ObjectKey, seg.ObjectVersion)
 	if err != nil || n == 1 {
-		return conflict(err)
+		return err
 	}
 	var there []byte
-	err = tx.row(ctx, `SELECT leaf FROM segment WHERE recording_id = $1 AND position = $2`, recording, seg.Position).Scan(&there)
-	if err == nil && !bytes.Equal(there, leaf) {
+	var key, version string
+	err = tx.row(ctx, `SELECT leaf, object_key, object_version FROM segment WHERE recording_id = $1 AND position = $2`, iv.Recording, seg.Position).Scan(&there, &key, &version)
+	if err == nil && (!bytes.Equal(there, leaf) || key != seg.ObjectKey || version != seg.ObjectVersion) {
 		err = fmt.Errorf("%w: another is there", evidence.ErrConflict)
 	}
 	return err
+}
+
+// inSeal returns [evidence.ErrConflict] unless the sealed recording holds the leaf
+// at the segment's position.
+func inSeal(ctx context.Context, tx *tx, seg evidence.Segment, leaf []byte) error {
+	var page []byte
+	err := tx.row(ctx, `SELECT data FROM sealed_page WHERE recording_id = $1 AND page = $2`, seg.Leaf.Recording, seg.Position/evidence.PageSize).Scan(&page)
+	if err != nil && !errors.Is(err, evidence.ErrNotFound) {
+		return err
+	}
+	lines := bytes.Split(page, []byte("\n"))
+	if at := seg.Position % evidence.PageSize; err != nil || at >= int64(len(lines)) || !bytes.Equal(lines[at], leaf) {
+		return fmt.Errorf("%w: the sealed recording does not hold it", evidence.ErrConflict)
+	}
+	return nil
 }
 
 // Segments returns every segment of a recording by position.

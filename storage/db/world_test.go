@@ -40,7 +40,7 @@ func openWorld(t testing.TB, database string) (*world.World, *db.Store) {
 	s, err := db.Open(ctx, dsn, func() time.Time { return time.UnixMicro(now.Load()) })
 	must(err)
 	t.Cleanup(func() { s.Close() })
-	w := world.New(t, s, func(d time.Duration) { now.Add(d.Microseconds()) })
+	w := world.NewQuick(t, s, func(d time.Duration) { now.Add(d.Microseconds()) })
 	w.Record = func(iv evidence.Interview, tracks []world.Track) { must(record(ctx, s, iv, tracks)) }
 	w.Log = func(action string) []custody.Entry {
 		entries, err := logged(ctx, s, action)

@@ -79,3 +79,4 @@ CREATE TABLE sign_in_attempt (
     since        BIGINT  NOT NULL,
     last_success BIGINT  NOT NULL
 );
+CREATE INDEX sign_in_attempt_old ON sign_in_attempt (since) WHERE last_success = 0;

@@ -79,3 +79,4 @@ CREATE TABLE sign_in_attempt (
     since        INTEGER NOT NULL,
     last_success INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_attempt_old ON sign_in_attempt (since) WHERE last_success = 0;
