@@ -187,7 +187,7 @@ func (s *Service) view(ctx context.Context, actor evidence.Actor, g Grant, now e
 	facts := s.facts(actor, st, now)
 	may := func(action string) bool { return s.judge(ctx, actor, action, on, st, facts, nil) == nil }
 	mine := slices.ContainsFunc(g.Approvals, func(a Approval) bool { return a.By == actor.Account })
-	v.MayApprove = v.StateNow == Proposed && !mine && may(GrantApprove)
+	v.MayApprove = v.StateNow == Proposed && now < g.NotAfter && !mine && may(GrantApprove)
 	v.MayRevoke = (v.StateNow == Active || v.StateNow == Proposed) && may(GrantRevoke)
 	if !may(GrantReject) && !holds(st.Roles, evidence.RoleCaseManager) && st.Role != evidence.RoleAuditor && !holds(st.Roles, evidence.RoleAdvocate) {
 		return v, nil

@@ -126,7 +126,7 @@ func TestRandomActs(t *testing.T) {
 	for _, database := range databases {
 		t.Run(database, func(t *testing.T) {
 			w, s := openWorld(t, database)
-			world.RunModel(w, 3, 400)
+			world.RunModel(w, 10, 400)
 			there, err := s.Installation(context.Background())
 			w.Must(err)
 			verifier, err := custody.NewVerifier(there.LogVerifier)
