@@ -359,7 +359,8 @@ func (j *journal) makeRoom(release Position) error {
 	return j.remove(release)
 }
 
-// nextFile begins a file. Its header is written with the first group.
+// nextFile begins a file. Its header is written with the first group. So is the
+// last release that was written down.
 func (j *journal) nextFile(give func(int64) bool) error {
 	j.mu.Lock()
 	first := j.durable + 1
@@ -382,6 +383,10 @@ func (j *journal) nextFile(give func(int64) bool) error {
 		return fmt.Errorf("beginning journal file %s: %w", name, err)
 	}
 	j.number++
+	if j.noted > 0 {
+		// Files go from the front: what they say of releases has to go on.
+		header = seq.append(header, kindRelease, binary.BigEndian.AppendUint64(nil, uint64(j.noted)))
+	}
 	j.out, j.seq, j.offset, j.unwritten, j.full = out, seq, 0, header, false
 	j.mu.Lock()
 	j.files = append(j.files, journalFile{name: name, number: h.number, first: first, last: first - 1})

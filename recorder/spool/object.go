@@ -64,7 +64,9 @@ func encodeHead(o Object) ([]byte, error) {
 	}
 	var until int64
 	if !o.RetainUntil.IsZero() {
-		until = o.RetainUntil.UnixMicro()
+		if until = o.RetainUntil.UnixMicro(); until <= 0 {
+			return nil, fmt.Errorf("%w: object %s retained until %v", evidence.ErrInvalid, o.Key, o.RetainUntil)
+		}
 	}
 	b := make([]byte, 0, 2+len(o.Key)+32+8+4+len(o.Meta))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(o.Key)))
@@ -91,7 +93,11 @@ func decodeObject(b []byte) (Object, error) {
 	o := Object{Key: string(b[:n])}
 	b = b[n:]
 	o.Sum.SHA256 = hex.EncodeToString(b[:32])
-	if until := int64(binary.BigEndian.Uint64(b[32:])); until != 0 {
+	until := int64(binary.BigEndian.Uint64(b[32:]))
+	if until < 0 {
+		return bad("retention")
+	}
+	if until > 0 {
 		o.RetainUntil = time.UnixMicro(until).UTC()
 	}
 	m := int64(binary.BigEndian.Uint32(b[40:]))
