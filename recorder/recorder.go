@@ -2,102 +2,236 @@ package recorder
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/recorder/ingest"
+	"github.com/toldonce/toldonce/recorder/spool"
 )
 
 // Recorder runs all recordings of one node. It is safe for concurrent use.
 type Recorder struct {
-	cfg Config
+	cfg      Config
+	log      *slog.Logger
+	base     time.Time // zero of now
+	spool    *spool.Spool
+	ingest   *ingest.Server
+	watchers *watchers
+	metrics  *counters
+	buffers  sync.Pool // *[]byte, for frames on their way into the journal
+
+	closing chan struct{}
+	once    sync.Once
+	tasks   sync.WaitGroup
+
+	mu       sync.Mutex
+	sittings map[evidence.ID]*sitting
 }
 
 // New opens the spool, recovers what an earlier run left in it, and starts to
 // accept sources. ctx bounds the opening only. The caller ends it with Close.
+// The recorder owns cfg.UDP and cfg.TCP from the call on.
 func New(ctx context.Context, cfg Config) (*Recorder, error) {
-	return &Recorder{cfg: cfg}, nil
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Recorder{
+		cfg: cfg, log: cfg.Logger, base: cfg.Clock(), closing: make(chan struct{}), metrics: &counters{},
+		sittings: map[evidence.ID]*sitting{},
+		buffers:  sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }},
+	}
+	r.watchers = newWatchers(r)
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the recorder: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+func (r *Recorder) open(ctx context.Context) error {
+	var err error
+	if r.ingest, err = ingest.New(ingest.Config{UDP: r.cfg.UDP, TCP: r.cfg.TCP, PublicIPs: r.cfg.PublicIPs, Logger: r.log}); err != nil {
+		return err
+	}
+	r.spool, err = spool.Open(spool.Config{
+		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Clock: r.cfg.Clock,
+		OnAlarm: func(a spool.Alarm, cause error) {
+			r.log.Warn("spool", "alarm", a.Code, "raised", a.Raised, "err", cause)
+			r.watchers.touchAll()
+		},
+		OnSync: r.metrics.synced,
+	})
+	if err != nil {
+		return err
+	}
+	left, err := r.spool.Interviews()
+	if err != nil {
+		return err
+	}
+	for _, id := range left {
+		if err := r.recover(ctx, id); err != nil {
+			return fmt.Errorf("recovering interview %s: %w", id, err)
+		}
+	}
+	r.tasks.Go(r.watchConsent)
+	r.tasks.Go(r.watchers.run)
+	return nil
 }
 
 // Close stops without ending any recording: what was captured is synced, and
 // the next New goes on.
-func (r *Recorder) Close() error { return nil }
-
-// CreateSource adds a source to an interview that is not over and returns it
-// with its bearer token, which is shown once: only its hash is kept.
-func (r *Recorder) CreateSource(ctx context.Context, actor evidence.Actor, interview evidence.ID, role evidence.SourceRole) (evidence.Source, string, error) {
-	return evidence.Source{}, "", evidence.ErrUnavailable
+func (r *Recorder) Close() error {
+	var errs []error
+	r.once.Do(func() {
+		close(r.closing)
+		if r.ingest != nil {
+			errs = append(errs, r.ingest.Close())
+		}
+		r.mu.Lock()
+		sittings := r.sittings
+		r.sittings = nil
+		r.mu.Unlock()
+		for _, s := range sittings {
+			for _, src := range s.allSources() {
+				src.leave()
+			}
+			if s.keeper != nil {
+				s.keeper.close()
+				s.clerk.close()
+				<-s.clerk.done
+				errs = append(errs, s.journal.Close())
+			}
+		}
+		r.tasks.Wait()
+		if r.spool != nil {
+			errs = append(errs, r.spool.Close())
+		}
+	})
+	return errors.Join(errs...)
 }
 
-// RenewSource gives a source a new token; the old one ends at once.
-func (r *Recorder) RenewSource(ctx context.Context, actor evidence.Actor, source evidence.Source) (string, error) {
-	return "", evidence.ErrUnavailable
+// now is the recorder's monotonic clock: time since it was opened.
+func (r *Recorder) now() time.Duration { return r.cfg.Clock().Sub(r.base) }
+
+// sitting returns the interview's sitting, making one if the interview is not
+// over. The error wraps [evidence.ErrNotFound], or is a refusal for an interview
+// that is over.
+func (r *Recorder) sitting(ctx context.Context, interview evidence.ID) (*sitting, error) {
+	r.mu.Lock()
+	s := r.sittings[interview]
+	r.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	iv, err := r.cfg.Store.Interview(ctx, interview)
+	if err != nil {
+		return nil, err
+	}
+	switch iv.State {
+	case evidence.StatePlanned, evidence.StateReady:
+	case evidence.StateRecording, evidence.StatePaused, evidence.StateStopping:
+		// Its journal is on another node, or lost.
+		return nil, evidence.Refuse(evidence.ErrUnavailable, "interview.elsewhere", "The recording of this interview is not held by this server.", "")
+	default:
+		return nil, inState(iv.State)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sittings == nil {
+		return nil, fmt.Errorf("%w: shutting down", evidence.ErrUnavailable)
+	}
+	if s := r.sittings[interview]; s != nil {
+		return s, nil
+	}
+	s = newSitting(r, iv)
+	r.sittings[interview] = s
+	return s, nil
 }
 
-// Session is a publishing source's WHIP session.
-type Session struct {
-	ID     evidence.ID
-	Answer string // SDP
-	ETag   string // strong entity tag with its quotes: the ICE session
+// active returns the sitting only if there is one.
+func (r *Recorder) active(interview evidence.ID) *sitting {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sittings[interview]
 }
 
-// Publish accepts an offer (RFC 9725 section 4.2). The token must be that of
-// the source.
-func (r *Recorder) Publish(ctx context.Context, source evidence.ID, token, offer string) (Session, error) {
-	return Session{}, evidence.ErrUnavailable
+// eventConsentEnded is the kind of event by which the consent that a recording
+// rests on ends.
+const eventConsentEnded = "interview.consent_ended"
+
+// watchConsent stops recordings whose consent ended. A database that does not
+// answer stops nothing; the events are read when it does.
+func (r *Recorder) watchConsent() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var after int64
+	for wait := backOffFirst; ; {
+		changed := r.cfg.Store.Changed()
+		events, err := r.cfg.Store.EventsAfter(ctx, after, custody.EventFilter{Kinds: []string{eventConsentEnded}}, 100)
+		if err != nil {
+			r.log.Warn("reading events", "err", err)
+			select {
+			case <-time.After(wait):
+			case <-r.closing:
+				return
+			}
+			wait = min(2*wait, backOffLast)
+			continue
+		}
+		wait = backOffFirst
+		for _, e := range events {
+			after = e.ID
+			r.consentEnded(ctx, e)
+		}
+		if len(events) > 0 {
+			continue
+		}
+		select {
+		case <-changed:
+		case <-r.closing:
+			return
+		}
+	}
 }
 
-// Trickle takes an SDP fragment (RFC 8840) for a session: more candidates, or
-// with ifMatch `"*"` (or *) an ICE restart, which returns the server's fragment
-// and the new entity tag. Fragment and tag are empty where nothing is returned:
-// answer 204 then, and 200 otherwise.
-func (r *Recorder) Trickle(ctx context.Context, source evidence.ID, token string, session evidence.ID, ifMatch, fragment string) (answer, etag string, err error) {
-	return "", "", evidence.ErrUnavailable
+func (r *Recorder) consentEnded(ctx context.Context, e custody.Event) {
+	s := r.active(e.Interview)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	state, started := s.phase.State, s.phase.StartedAt
+	s.mu.Unlock()
+	switch state {
+	case evidence.StateRecording, evidence.StatePaused:
+		if e.At < started {
+			return // of an earlier consent
+		}
+	case evidence.StatePlanned, evidence.StateReady:
+		// Nothing is received any more without consent, in memory neither.
+		s.r.mu.Lock()
+		if s.r.sittings[s.iv.ID] == s {
+			delete(s.r.sittings, s.iv.ID)
+		}
+		s.r.mu.Unlock()
+		for _, src := range s.allSources() {
+			src.leave()
+		}
+		return
+	default:
+		return
+	}
+	if err := r.cfg.Gate.Check(ctx, e.Interview); err == nil {
+		return // given again meanwhile
+	}
+	s.op.Lock()
+	defer s.op.Unlock()
+	s.stop(evidence.System(s.iv.Agency), actionConsentStop)
 }
-
-// Unpublish ends a session (RFC 9725 section 4.2, DELETE), after what is still
-// missing of it was asked for once more.
-func (r *Recorder) Unpublish(ctx context.Context, source evidence.ID, token string, session evidence.ID) error {
-	return evidence.ErrUnavailable
-}
-
-// Start begins the recording: everything that a source sends from its first key
-// frame on is kept, nothing from before. It asks the Gate.
-func (r *Recorder) Start(ctx context.Context, actor evidence.Actor, interview evidence.ID) (Status, error) {
-	return Status{}, evidence.ErrUnavailable
-}
-
-// Pause interrupts the recording for a break (P12). reason is free text,
-// personal data; it may be empty.
-func (r *Recorder) Pause(ctx context.Context, actor evidence.Actor, interview evidence.ID, reason string) (Status, error) {
-	return Status{}, evidence.ErrUnavailable
-}
-
-// Resume goes on after a break, in a new part.
-func (r *Recorder) Resume(ctx context.Context, actor evidence.Actor, interview evidence.ID) (Status, error) {
-	return Status{}, evidence.ErrUnavailable
-}
-
-// Stop ends the recording and returns when it is sealed. If ctx ends first, the
-// sealing goes on by itself; Stop may be called again to wait for it.
-func (r *Recorder) Stop(ctx context.Context, actor evidence.Actor, interview evidence.ID) (Status, error) {
-	return Status{}, evidence.ErrUnavailable
-}
-
-// Mark notes an event of kind [evidence.EventMarker] or [evidence.EventPhase]
-// (P16). value is a code; note is free text, personal data, and may be empty.
-func (r *Recorder) Mark(ctx context.Context, actor evidence.Actor, interview evidence.ID, kind, value, note string) (evidence.Event, error) {
-	return evidence.Event{}, evidence.ErrUnavailable
-}
-
-// Status says how the recording stands.
-func (r *Recorder) Status(ctx context.Context, interview evidence.ID) (Status, error) {
-	return Status{}, evidence.ErrUnavailable
-}
-
-// Watch returns a channel that receives whenever the status changed in a way
-// that a person would see, at most four times a second. cancel ends it.
-func (r *Recorder) Watch(interview evidence.ID) (changed <-chan struct{}, cancel func()) {
-	return nil, func() {}
-}
-
-// Metrics are the recorder's counters since New.
-func (r *Recorder) Metrics() Metrics { return Metrics{} }

@@ -1,6 +1,15 @@
 package recorder
 
-import "github.com/toldonce/toldonce/evidence"
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/toldonce/toldonce/evidence"
+)
 
 // Status is the state of an interview's recording as people and scripts see
 // it. Its JSON is stable: fields are added, never changed.
@@ -76,4 +85,143 @@ type Alarm struct {
 	Code   string      `json:"code"`
 	Text   string      `json:"text"`
 	Source evidence.ID `json:"source,omitempty"`
+}
+
+// Codes of alarms that the recorder raises itself; those of the spool keep theirs.
+const (
+	alarmSegment  = "recorder.segment"
+	alarmDatabase = "recorder.database"
+	alarmSealing  = "recorder.sealing"
+	alarmSource   = "recorder.source_away"
+	alarmSilent   = "recorder.no_picture"
+	alarmQueue    = "recorder.overload"
+	alarmNone     = "recorder.no_source"
+)
+
+var alarmTexts = map[string]string{
+	alarmSegment:  "A piece of the recording could not be written. Note the time and tell the administrator.",
+	alarmDatabase: "The database does not answer. The recording goes on; what it has to know is kept on this server.",
+	alarmSealing:  "The recording is safe but could not be sealed yet. It is tried again.",
+	alarmSource:   "A camera or microphone stopped sending.",
+	alarmSilent:   "A camera is connected but no picture of it can be recorded yet.",
+	alarmQueue:    "The server is overloaded: packets of a source were dropped and are asked for again.",
+	alarmNone:     "Nothing is being sent: no camera or microphone is connected.",
+}
+
+func (c evidenceCounts) packets() PacketCounts {
+	p := c.Packets
+	return PacketCounts{Received: p.Received, Recovered: p.Recovered, Lost: p.Lost, Duplicate: p.Duplicate, Reordered: c.Reordered, Padding: p.Padding}
+}
+
+func (c evidenceCounts) frames() FrameCounts {
+	f := FrameCounts{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing}
+	if c.Unknown {
+		f.Missing = -1
+	}
+	return f
+}
+
+// Status says how the recording stands. For an interview that is sealed it is
+// the status that was sealed with it.
+func (r *Recorder) Status(ctx context.Context, interview evidence.ID) (Status, error) {
+	if s := r.active(interview); s != nil {
+		return s.status(), nil
+	}
+	iv, err := r.cfg.Store.Interview(ctx, interview)
+	if err != nil {
+		return Status{}, err
+	}
+	if iv.State == evidence.StateSealed {
+		sealed, err := r.cfg.Store.Sealed(ctx, iv.Recording)
+		if err != nil {
+			return Status{}, err
+		}
+		var st Status
+		if err := json.Unmarshal(sealed.Status, &st); err != nil {
+			return Status{}, fmt.Errorf("status of interview %s: %w", interview, err)
+		}
+		return st, nil
+	}
+	st := Status{Interview: interview, State: iv.State, StartedAt: iv.StartedAt, Tracks: []TrackStatus{}, Alarms: []Alarm{}}
+	st.Storage = r.storage()
+	return st, nil
+}
+
+func (r *Recorder) storage() StorageStatus {
+	space := r.spool.Space()
+	return StorageStatus{FreeBytes: space.FreeBytes, FreeMinutes: space.Minutes}
+}
+
+// status puts together what can be seen now.
+func (s *sitting) status() Status {
+	s.mu.Lock()
+	st := Status{
+		Interview: s.iv.ID, State: s.phase.State, Sealed: s.phase.State == evidence.StateSealed,
+		StartedAt: s.phase.StartedAt, Part: len(s.parts), Tracks: []TrackStatus{}, Alarms: []Alarm{},
+	}
+	if s.startedLocked() {
+		st.Elapsed = s.nowLocked()
+		for i := len(s.events) - 1; i >= 0 && s.phase.StoppedAt != 0; i-- {
+			if s.events[i].Kind == evidence.EventStop {
+				st.Elapsed = s.events[i].At
+				break
+			}
+		}
+	}
+	journal := s.journal
+	sources := slices.Clone(s.sources)
+	for a := range s.alarms {
+		st.Alarms = append(st.Alarms, a)
+	}
+	s.mu.Unlock()
+
+	live := 0
+	for _, src := range sources {
+		shown := src.shown()
+		lively := false
+		for _, t := range shown {
+			t.mu.Lock()
+			ts := t.status
+			t.mu.Unlock()
+			lively = lively || ts.Live
+			st.Tracks = append(st.Tracks, ts)
+		}
+		if lively {
+			live++
+		} else if len(shown) > 0 && st.State == evidence.StateRecording {
+			st.Alarms = append(st.Alarms, Alarm{Code: alarmSource, Text: alarmTexts[alarmSource], Source: src.ev.ID})
+		}
+		if src.in.lost() > 0 {
+			st.Alarms = append(st.Alarms, Alarm{Code: alarmQueue, Text: alarmTexts[alarmQueue], Source: src.ev.ID})
+		}
+	}
+	if live == 0 && st.State == evidence.StateRecording {
+		st.Alarms = append(st.Alarms, Alarm{Code: alarmNone, Text: alarmTexts[alarmNone]})
+	}
+	st.Storage = s.r.storage()
+	if journal != nil {
+		j := journal.Status()
+		st.Storage.Durable, st.Storage.Pending = j.Durable, j.Pending
+		for _, a := range j.Alarms {
+			st.Alarms = append(st.Alarms, Alarm{Code: a.Code, Text: a.Text})
+		}
+	}
+	slices.SortFunc(st.Alarms, func(a, b Alarm) int {
+		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Source, b.Source))
+	})
+	return st
+}
+
+// finalStatus is what is sealed beside the manifest.
+func (s *sitting) finalStatus() ([]byte, error) {
+	st := s.status()
+	st.State, st.Sealed, st.Alarms = evidence.StateSealed, true, []Alarm{}
+	for i := range st.Tracks {
+		st.Tracks[i].Live, st.Tracks[i].Level, st.Tracks[i].RoundTrip = false, nil, 0
+	}
+	out, err := json.Marshal(st)
+	if err != nil {
+		return nil, errors.Join(errors.New("final status"), err)
+	}
+	return out, nil
 }

@@ -471,3 +471,9 @@ func (l *Ledger) Due() (time.Duration, bool) {
 	}
 	return at, ok
 }
+
+// quiet reports whether nothing is missing and asking for what may have come
+// last brought nothing.
+func (l *Ledger) quiet() bool {
+	return !l.started || l.open == 0 && l.next > l.high && l.tailTries >= 2
+}

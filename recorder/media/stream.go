@@ -55,12 +55,22 @@ type Stream struct {
 	queue   []Output
 	pending Counts // of packets since the last frame was decided
 	final   bool   // the sender is gone: what is not there will not come
+	aside   []aside
+}
+
+// maxAside bounds how many frames [Stream.Hold] sets aside: a minute of sound.
+const maxAside = 3000
+
+type aside struct {
+	output output
+	counts Counts
 }
 
 type gate uint8
 
 const (
 	shut    gate = iota // measuring only
+	held                // frames are set aside until it is known whether they are kept
 	waiting             // for a frame to begin with
 	open
 	closing // what was sent before the end is still waited for
@@ -91,12 +101,42 @@ func (s *Stream) Open() {
 	s.kept = Tally{}
 }
 
+// Hold is [Stream.Open], but the frames are set aside until [Stream.Release]:
+// sound begins with the picture of its source, which is known only later.
+func (s *Stream) Hold() {
+	if s.gate == shut {
+		s.Open()
+		s.gate = held
+	}
+}
+
+// Holding reports whether frames are set aside.
+func (s *Stream) Holding() bool { return s.gate == held }
+
+// Release keeps the frames set aside that arrived at or after from, and those
+// that follow.
+func (s *Stream) Release(from time.Duration) {
+	if s.gate != held {
+		return
+	}
+	s.gate = waiting
+	later := s.pending
+	for _, a := range s.aside {
+		if s.gate == waiting && a.output.frame.Arrival < from {
+			continue
+		}
+		s.pending = a.counts
+		s.keep(a.output)
+	}
+	s.aside, s.pending = nil, later
+}
+
 // Shut ends keeping with what was sent until now. [Stream.Pop] still yields
 // what is waited for; [Stream.Closed] says when that is over.
 func (s *Stream) Shut() {
 	switch s.gate {
-	case waiting:
-		s.gate = shut
+	case waiting, held:
+		s.gate, s.aside = shut, nil
 	case open:
 		s.gate, s.to = closing, s.ledger.High()
 	}
@@ -189,11 +229,14 @@ func (s *Stream) end() {
 	s.gate = shut
 }
 
-// GiveUp stops waiting for what is missing, at the end of a stream.
-func (s *Stream) GiveUp() {
+// GiveUp stops waiting for what is missing. gone says that the sender is gone,
+// so that a frame of which the end is not there is a damaged one.
+func (s *Stream) GiveUp(gone bool) {
 	s.ledger.GiveUp()
-	s.to = s.ledger.High()
-	s.final = true
+	if gone {
+		s.final = true
+		s.to = s.ledger.High()
+	}
 }
 
 func (s *Stream) collect() {
@@ -209,6 +252,19 @@ func (s *Stream) account(o output) {
 		s.config = f.Config
 	}
 	s.all.frame(o)
+	if s.gate == held {
+		if f.First > s.from && len(s.aside) < maxAside {
+			s.aside = append(s.aside, aside{output: o, counts: s.pending})
+		}
+		s.pending = Counts{}
+		return
+	}
+	s.keep(o)
+}
+
+// keep passes a frame on if it is of what is kept.
+func (s *Stream) keep(o output) {
+	f := o.frame
 	begins := f.First > s.from && f.Key && s.config != nil
 	if s.gate == waiting && begins {
 		s.gate = open
@@ -296,3 +352,17 @@ func (s *Stream) Due() (time.Duration, bool) {
 	}
 	return at, ok
 }
+
+// Quiet reports whether nothing is waited for and the sender has been silent
+// long enough to show that nothing more was sent.
+func (s *Stream) Quiet() bool { return s.ledger.quiet() }
+
+// TakeKept returns what was kept since the stream was opened, and forgets it.
+func (s *Stream) TakeKept() Tally {
+	t := s.Kept()
+	s.kept = Tally{}
+	return t
+}
+
+// Newest returns the media time of the newest packet, and false before any.
+func (s *Stream) Newest() (int64, bool) { return s.ledger.time.last, s.ledger.time.started }

@@ -1,0 +1,305 @@
+package recorder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/recorder/media"
+	"github.com/toldonce/toldonce/recorder/spool"
+)
+
+// checkpointEvery is how often space of the journal is given back.
+const checkpointEvery = 10 * time.Second
+
+// sealJob is a segment on its way into the recording's tree.
+type sealJob struct {
+	track      *track
+	part       int
+	segment    media.Segment
+	start, end evidence.Offset
+	positions  []spool.Position // of its frames in the journal
+}
+
+// keeper encrypts a recording's segments, gives them their place in its tree,
+// and hands them to the spool. One goroutine does it, in the order of add.
+type keeper struct {
+	s      *sitting
+	sealer *envelope.Sealer
+
+	mu      sync.Mutex
+	queue   []sealJob
+	busy    bool
+	closed  bool
+	wake    *sync.Cond
+	lastPut spool.Position
+
+	tree   *seal.Tree          // owned by run while it runs
+	pages  int                 // pages that were put, from the first
+	counts map[evidence.ID]int // media segments by track; likewise
+	done   chan struct{}
+}
+
+func newKeeper(s *sitting, sealer *envelope.Sealer, tree *seal.Tree, counts map[evidence.ID]int) *keeper {
+	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, done: make(chan struct{})}
+	k.wake = sync.NewCond(&k.mu)
+	go k.run()
+	go k.checkpoints()
+	return k
+}
+
+// add takes a segment. It does not wait.
+func (k *keeper) add(job sealJob) {
+	k.mu.Lock()
+	k.queue = append(k.queue, job)
+	k.mu.Unlock()
+	k.wake.Broadcast()
+}
+
+// idle returns when everything that was added is in the spool's outbox.
+func (k *keeper) idle() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for (len(k.queue) > 0 || k.busy) && !k.closed {
+		k.wake.Wait()
+	}
+}
+
+// close ends the goroutine after what was added. The tree is then the caller's.
+func (k *keeper) close() {
+	k.idle()
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	k.wake.Broadcast()
+	<-k.done
+}
+
+func (k *keeper) run() {
+	defer close(k.done)
+	for {
+		k.mu.Lock()
+		k.busy = false
+		k.wake.Broadcast()
+		for len(k.queue) == 0 && !k.closed {
+			k.wake.Wait()
+		}
+		if len(k.queue) == 0 {
+			k.mu.Unlock()
+			return
+		}
+		job := k.queue[0]
+		k.busy = true // it stays in the queue until it is put, for the checkpoint
+		k.mu.Unlock()
+		k.keep(job)
+		k.mu.Lock()
+		k.queue[0] = sealJob{}
+		k.queue = k.queue[1:]
+		k.mu.Unlock()
+	}
+}
+
+func (k *keeper) keep(job sealJob) {
+	seg := job.segment
+	cipher, plainSum, cipherSum, err := k.sealer.Encrypt(seg.Data)
+	if err != nil {
+		panic(fmt.Sprintf("recorder: encrypting to memory: %v", err)) // no random source, or a recipient that was checked before
+	}
+	leaf := evidence.Leaf{
+		Type: evidence.TypeLeaf, Version: 1, Kind: evidence.LeafMedia, Salt: evidence.NewSalt(),
+		Recording: k.s.iv.Recording, Track: job.track.ev.ID, Part: job.part, Init: seg.Init, Index: seg.Index,
+		Start: job.start, End: job.end, DecodeTime: hexTime(seg.Time), Duration: seg.Duration,
+		Frames: seg.Frames, Independent: seg.Independent, Plain: plainSum, Cipher: cipherSum,
+	}
+	if seg.Config != nil {
+		leaf.Kind, leaf.DecodeTime, leaf.Independent = evidence.LeafInit, "0", true
+	}
+	position, err := k.tree.Append(leaf)
+	if err != nil {
+		k.s.r.log.Error("a segment does not fit the tree", "interview", k.s.iv.ID, "err", err)
+		k.s.raise(alarmSegment, job.track.ev.Source)
+		return
+	}
+	k.put(spool.Object{
+		Key: fmt.Sprintf("recordings/%s/%s/%s.age", k.s.iv.Recording, job.track.ev.ID, evidence.NewID()),
+		Sum: cipherSum, Body: cipher,
+		Meta: encodeJSON(objectMeta{Segment: &evidence.Segment{Leaf: leaf, Position: position}}),
+	})
+	k.s.r.metrics.segments.Add(1)
+	if seg.Config == nil {
+		k.counts[job.track.ev.ID]++
+	}
+	k.putPages(int(k.tree.Size() / evidence.PageSize))
+}
+
+// putPages stores the manifest's pages up to a number, in clear: they hold
+// nothing but numbers and hashes. The name holds the content's hash, because the
+// last page may be written twice, around a crash.
+func (k *keeper) putPages(until int) {
+	for ; k.pages < until; k.pages++ {
+		page := k.tree.Page(k.pages)
+		sum := envelope.Sum(page)
+		k.put(spool.Object{
+			Key: fmt.Sprintf("recordings/%s/pages/%06d-%s.jsonl", k.s.iv.Recording, k.pages, sum.SHA256[:16]),
+			Sum: sum, Body: page, Meta: encodeJSON(objectMeta{Page: k.pages}),
+		})
+	}
+}
+
+// put hands an object to the outbox, again and again while disk and memory are
+// both full: the segment is not given up.
+func (k *keeper) put(o spool.Object) {
+	if d := k.s.r.cfg.Retention; d > 0 {
+		o.RetainUntil = k.s.r.cfg.Clock().Add(d)
+	}
+	for {
+		at, err := k.s.journal.Put(o)
+		if err == nil {
+			k.mu.Lock()
+			k.lastPut = at
+			k.mu.Unlock()
+			return
+		}
+		k.s.r.log.Error("spool", "interview", k.s.iv.ID, "err", err)
+		if errors.Is(err, spool.ErrClosed) {
+			return
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-k.s.r.closing:
+			return
+		}
+	}
+}
+
+// confirm writes stored segments into the database. The spool calls it, in order,
+// until it succeeds.
+func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
+	segments := make([]evidence.Segment, 0, len(stored))
+	for _, o := range stored {
+		var meta objectMeta
+		if err := json.Unmarshal(o.Meta, &meta); err != nil {
+			return fmt.Errorf("the spool's note of %s: %w", o.Key, err)
+		}
+		if meta.Segment == nil {
+			continue
+		}
+		seg := *meta.Segment
+		seg.ObjectKey, seg.ObjectVersion = o.Key, o.Version
+		segments = append(segments, seg)
+	}
+	if len(segments) == 0 {
+		return nil
+	}
+	if err := s.r.cfg.Store.SaveSegments(ctx, s.iv.Recording, segments); err != nil {
+		s.r.metrics.databaseRetries.Add(1)
+		return err
+	}
+	s.touch()
+	return nil
+}
+
+// checkpoints gives back the journal's space: what is in the outbox on disk is
+// not needed there any more.
+func (k *keeper) checkpoints() {
+	timer := time.NewTicker(checkpointEvery)
+	defer timer.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-k.done:
+		case <-k.s.r.closing:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			k.checkpoint(ctx)
+		}
+	}
+}
+
+func (k *keeper) checkpoint(ctx context.Context) {
+	// Records behind this one are not released now, whatever they are.
+	limit := k.s.journal.Status().Appended
+	needed := spool.Position(0)
+	need := func(p []spool.Position) {
+		for _, at := range p {
+			if at != 0 && (needed == 0 || at < needed) {
+				needed = at
+			}
+		}
+	}
+	k.s.mu.Lock()
+	tracks := k.s.tracks
+	k.s.mu.Unlock()
+	// Tracks before the queue: frames move from the one to the other.
+	for _, t := range tracks {
+		t.mu.Lock()
+		need(t.positions)
+		t.mu.Unlock()
+	}
+	k.mu.Lock()
+	for _, job := range k.queue {
+		need(job.positions)
+	}
+	lastPut := k.lastPut
+	k.mu.Unlock()
+	state := k.s.saveState()
+	if lastPut != 0 && k.s.journal.WaitObject(ctx, lastPut) != nil {
+		return
+	}
+	if state == 0 || k.s.journal.Wait(ctx, state) != nil {
+		return
+	}
+	release := min(limit, state-1)
+	if needed != 0 {
+		release = min(release, needed-1)
+	}
+	if release > 0 {
+		k.s.journal.Release(release)
+	}
+}
+
+// saveState writes the whole state, so that nothing before it is needed but
+// frames.
+func (s *sitting) saveState() spool.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := savedState{
+		Version: savedVersion, Interview: s.iv.ID, Recording: s.iv.Recording, Phase: s.phase,
+		Parts: s.parts, Events: s.events, Gaps: s.gaps, Openings: s.opened,
+	}
+	st.Phase.At = s.nowLocked()
+	for _, src := range s.sources {
+		if src.joined || src.ownPart != 0 {
+			st.Sources = append(st.Sources, src.saved())
+		}
+	}
+	for _, t := range s.tracks {
+		st.Tracks = append(st.Tracks, savedTrack{Number: t.number, ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale})
+		st.Configs = append(st.Configs, s.configs[t.number]...)
+		t.mu.Lock()
+		st.Ledgers = append(st.Ledgers, savedLedger{Track: t.number, Counts: t.counts})
+		t.mu.Unlock()
+		for _, a := range s.anchors[t.number] {
+			st.Anchors = append(st.Anchors, savedAnchor{Track: t.number, Anchor: a})
+		}
+	}
+	// Under its lock: a duty that is added after this is behind the record.
+	s.clerk.mu.Lock()
+	defer s.clerk.mu.Unlock()
+	st.Duties, st.NextDuty = s.clerk.duties, s.clerk.next
+	return s.write(recState, encodeJSON(st))
+}
