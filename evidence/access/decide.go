@@ -128,7 +128,7 @@ func (s *Service) Grant(ctx context.Context, actor evidence.Actor, id evidence.I
 	}
 	g, err := s.Store.Grant(ctx, id)
 	if errors.Is(err, evidence.ErrNotFound) {
-		return GrantView{}, hidden
+		return GrantView{}, errHidden
 	}
 	if err != nil {
 		return GrantView{}, err

@@ -84,17 +84,17 @@ func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, interview, 
 // is asked if she is refused; see judge.
 func (s *Service) viewing(ctx context.Context, actor evidence.Actor, interview evidence.ID, now evidence.Instant) (Viewing, error) {
 	if actor.Kind != evidence.ActorPerson || actor.Account == "" {
-		return Viewing{}, hidden
+		return Viewing{}, errHidden
 	}
 	v, err := s.Store.Viewing(ctx, actor.Account, interview, now)
 	if errors.Is(err, evidence.ErrNotFound) {
-		return Viewing{}, hidden
+		return Viewing{}, errHidden
 	}
 	if err != nil {
 		return Viewing{}, fmt.Errorf("facts for playing interview %s: %w", interview, err)
 	}
 	if len(v.Grants) == 0 {
-		return v, hidden
+		return v, errHidden
 	}
 	return v, nil
 }
@@ -106,7 +106,7 @@ func (s *Service) decide(ctx context.Context, actor evidence.Actor, v Viewing, i
 		err = evidence.ErrNotFound
 	}
 	if errors.Is(err, evidence.ErrNotFound) {
-		return Grant{}, evidence.Segment{}, hidden
+		return Grant{}, evidence.Segment{}, errHidden
 	}
 	if err != nil {
 		return Grant{}, evidence.Segment{}, err

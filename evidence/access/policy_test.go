@@ -2,6 +2,8 @@ package access
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -52,7 +54,7 @@ func TestEveryActionIsInTheSchema(t *testing.T) {
 	}
 }
 
-// case is one line of the table: who, what she is on the case, and what she may do.
+// who is one line of the table: who, what she is on the case, and what she may do.
 type who struct {
 	name   string
 	role   evidence.Role
@@ -82,6 +84,16 @@ func with(more ...[]string) []string {
 
 // TestWhoMayDoWhat is the policy as a table. What is not listed must be refused.
 func TestWhoMayDoWhat(t *testing.T) {
+	for _, w := range everybody() {
+		t.Run(w.name, func(t *testing.T) {
+			for _, wrong := range w.disagreements(theRules(t), true) {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
 	asking := []string{GrantRequest, ConsentAttest, MediaPlay}
 	party := []string{GrantRead, GrantRevoke}
@@ -89,7 +101,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd}
 	custody := []string{LogRead, LogAudit, AccountApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
 	own := func(s *Standing) { s.Own = true }
-	for _, w := range []who{
+	return []who{
 		{name: "administrator", role: evidence.RoleAdmin, agency: here,
 			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable})},
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
@@ -131,8 +143,6 @@ func TestWhoMayDoWhat(t *testing.T) {
 			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw})},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
-	} {
-		t.Run(w.name, func(t *testing.T) { w.check(t, theRules(t), true) })
 	}
 }
 
@@ -146,7 +156,10 @@ func remove(from []string, what ...string) []string {
 	return out
 }
 
-func (w who) check(t *testing.T, r *rules, secondFactor bool) {
+// disagreements says where the rules and the table differ, and which request does
+// not fit the schema.
+func (w who) disagreements(r *rules, secondFactor bool) (wrong []string) {
+	report := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	allowed := map[string]bool{}
 	for _, action := range w.may {
 		allowed[action] = true
@@ -173,100 +186,141 @@ func (w who) check(t *testing.T, r *rules, secondFactor bool) {
 			e := entitiesOf(actor, on, st)
 			request := cedar.Request{Principal: e.principal.UID, Action: cedar.NewEntityUID("Action", types.String(action)), Resource: e.resource.UID, Context: cedar.NewRecord(facts)}
 			if err := validator.Request(request); err != nil {
-				t.Errorf("%s: the request does not fit the schema: %v", action, err)
+				report("%s: the request does not fit the schema: %v", action, err)
 			}
 			if err := validator.Entity(e.principal); err != nil {
-				t.Errorf("%s: %v", action, err)
+				report("%s: %v", action, err)
 			}
 			got, why, err := r.decide(action, e, cedar.NewRecord(facts))
 			if err != nil {
-				t.Errorf("%s on %s: %v", action, kind, err)
+				report("%s on %s: %v", action, kind, err)
 			}
 			if got != allowed[action] {
-				t.Errorf("%s on %s: allowed %v, want %v (%v)", action, kind, got, allowed[action], why)
+				report("%s on %s: allowed %v, want %v (%v)", action, kind, got, allowed[action], why)
 			}
 		}
 	}
+	return wrong
 }
 
 func TestNobodyDoesAnythingWithoutASecondFactor(t *testing.T) {
-	for _, role := range evidence.Roles {
-		who{role: role, agency: here, roles: []evidence.Role{role}}.check(t, theRules(t), false)
+	for _, wrong := range onPasswordAlone(theRules(t)) {
+		t.Error(wrong)
 	}
 }
 
+func onPasswordAlone(r *rules) (wrong []string) {
+	for _, role := range evidence.Roles {
+		wrong = append(wrong, who{role: role, agency: here, roles: []evidence.Role{role}}.disagreements(r, false)...)
+	}
+	return wrong
+}
+
 func TestTokensAreOnesOwn(t *testing.T) {
-	r := theRules(t)
+	for _, wrong := range tokens(theRules(t)) {
+		t.Error(wrong)
+	}
+}
+
+func tokens(r *rules) (wrong []string) {
 	st := Standing{Active: true, Agency: here, Role: evidence.RoleAdmin, OwnedBy: here}
 	actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
-	s := &Service{rules: r}
 	for id, want := range map[evidence.ID]bool{me: true, other: false} {
 		e := entitiesOf(actor, evidence.Resource{Kind: KindAccount, ID: id}, st)
-		if got, _, err := r.decide(TokenIssue, e, cedar.NewRecord(s.facts(actor, st, 0))); got != want || err != nil {
-			t.Errorf("token of %s: %v, %v", id, got, err)
+		if got, _, err := r.decide(TokenIssue, e, cedar.NewRecord((&Service{}).facts(actor, st, 0))); got != want || err != nil {
+			wrong = append(wrong, fmt.Sprintf("token of %s: %v, %v", id, got, err))
+		}
+	}
+	return wrong
+}
+
+// TestEveryRuleMatters leaves out each rule in turn: somebody must then be able to
+// do more, or less, than the tables say.
+func TestEveryRuleMatters(t *testing.T) {
+	whole := theRules(t)
+	for id := range whole.reasons {
+		less := &rules{schema: whole.schema, reasons: whole.reasons, byAction: map[types.String]cedar.PolicyMap{}}
+		for action, set := range whole.byAction {
+			less.byAction[action] = maps.Clone(set)
+			delete(less.byAction[action], id)
+		}
+		wrong := append(onPasswordAlone(less), tokens(less)...)
+		for _, w := range everybody() {
+			wrong = append(wrong, w.disagreements(less, true)...)
+		}
+		for _, c := range plays {
+			wrong = append(wrong, c.disagreements(less)...)
+		}
+		if len(wrong) == 0 {
+			t.Errorf("nothing changes without the rule %s", id)
 		}
 	}
 }
 
+// play is one request for a segment under one grant.
+type play struct {
+	name    string
+	change  func(*Grant)
+	now     evidence.Instant
+	inTrack bool
+	at      int
+	consent bool
+	code    string // of the refusal; empty if it plays
+}
+
+// plays are decided under a grant from 1000 to 2000 of segments 3 to 7.
+var plays = []play{
+	{"from the first moment", nil, 1000, true, 5, false, ""},
+	{"to the last", nil, 1999, true, 5, false, ""},
+	{"first segment", nil, 1500, true, 3, false, ""},
+	{"last segment", nil, 1500, true, 7, false, ""},
+	{"before its time", nil, 999, true, 5, false, "grant.not_yet"},
+	{"after its time", nil, 2000, true, 5, false, "grant.over"},
+	{"the segment before", nil, 1500, true, 2, false, "grant.outside"},
+	{"the segment after", nil, 1500, true, 8, false, "grant.outside"},
+	{"no segment", nil, 1500, true, -1, false, "grant.outside"},
+	{"another track", nil, 1500, false, 5, false, "grant.outside"},
+	{"revoked", func(g *Grant) { g.State = Revoked }, 1500, true, 5, false, "grant.revoked"},
+	{"ended", func(g *Grant) { g.State = Ended }, 1500, true, 5, false, "grant.not_active"},
+	{"proposed", func(g *Grant) { g.State = Proposed }, 1500, true, 5, false, "grant.not_active"},
+	{"rejected", func(g *Grant) { g.State = Rejected }, 1500, true, 5, false, "grant.not_active"},
+	{"a state from the future", func(g *Grant) { g.State = "sleeping" }, 1500, true, 5, false, "grant.not_active"},
+	{"on a consent that holds", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, true, ""},
+	{"on a consent that does not", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, false, "grant.basis_ended"},
+	{"to somebody else", func(g *Grant) { g.To = other }, 1500, true, 5, false, "none"},
+}
+
 func TestWhenMediaPlays(t *testing.T) {
-	r := theRules(t)
-	good := Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 2000}
-	for _, c := range []struct {
-		name    string
-		change  func(*Grant)
-		now     evidence.Instant
-		inTrack bool
-		at      int
-		consent bool
-		code    string // of the refusal; empty if it plays
-	}{
-		{"from the first moment", nil, 1000, true, 5, false, ""},
-		{"to the last", nil, 1999, true, 5, false, ""},
-		{"first segment", nil, 1500, true, 3, false, ""},
-		{"last segment", nil, 1500, true, 7, false, ""},
-		{"before its time", nil, 999, true, 5, false, "grant.not_yet"},
-		{"after its time", nil, 2000, true, 5, false, "grant.over"},
-		{"the segment before", nil, 1500, true, 2, false, "grant.outside"},
-		{"the segment after", nil, 1500, true, 8, false, "grant.outside"},
-		{"no segment", nil, 1500, true, -1, false, "grant.outside"},
-		{"another track", nil, 1500, false, 5, false, "grant.outside"},
-		{"revoked", func(g *Grant) { g.State = Revoked }, 1500, true, 5, false, "grant.revoked"},
-		{"ended", func(g *Grant) { g.State = Ended }, 1500, true, 5, false, "grant.not_active"},
-		{"proposed", func(g *Grant) { g.State = Proposed }, 1500, true, 5, false, "grant.not_active"},
-		{"rejected", func(g *Grant) { g.State = Rejected }, 1500, true, 5, false, "grant.not_active"},
-		{"a state from the future", func(g *Grant) { g.State = "sleeping" }, 1500, true, 5, false, "grant.not_active"},
-		{"on a consent that holds", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, true, ""},
-		{"on a consent that does not", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, false, "grant.basis_ended"},
-		{"to somebody else", func(g *Grant) { g.To = other }, 1500, true, 5, false, "none"},
-	} {
+	for _, c := range plays {
 		t.Run(c.name, func(t *testing.T) {
-			g := good
-			if c.change != nil {
-				c.change(&g)
-			}
-			st := Standing{Active: true, Agency: other, Role: evidence.RoleProsecutor, OwnedBy: here, Roles: []evidence.Role{evidence.RoleProsecutor}}
-			actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
-			s := &Service{rules: r}
-			facts := s.facts(actor, st, c.now)
-			for k, v := range playFacts(g, TrackBounds{FirstIndex: 3, LastIndex: 7}, c.inTrack, c.at, c.consent) {
-				facts[k] = v
-			}
-			got, why, err := r.decide(MediaPlay, entitiesOf(actor, evidence.Resource{Kind: KindInterview, ID: thing}, st), cedar.NewRecord(facts))
-			if err != nil {
-				t.Fatal(err)
-			}
-			code := ""
-			if !got {
-				code = "none"
-			}
-			if len(why) > 0 {
-				code = why[0].Code
-			}
-			if code != c.code {
-				t.Errorf("got %q, want %q", code, c.code)
+			for _, wrong := range c.disagreements(theRules(t)) {
+				t.Error(wrong)
 			}
 		})
 	}
+}
+
+func (c play) disagreements(r *rules) []string {
+	g := Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 2000}
+	if c.change != nil {
+		c.change(&g)
+	}
+	st := Standing{Active: true, Agency: other, Role: evidence.RoleProsecutor, OwnedBy: here, Roles: []evidence.Role{evidence.RoleProsecutor}}
+	actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
+	facts := (&Service{}).facts(actor, st, c.now)
+	maps.Copy(facts, playFacts(g, TrackBounds{FirstIndex: 3, LastIndex: 7}, c.inTrack, c.at, c.consent))
+	got, why, err := r.decide(MediaPlay, entitiesOf(actor, evidence.Resource{Kind: KindInterview, ID: thing}, st), cedar.NewRecord(facts))
+	code := ""
+	if !got {
+		code = "none"
+	}
+	if len(why) > 0 {
+		code = why[0].Code
+	}
+	if code != c.code || err != nil {
+		return []string{fmt.Sprintf("%s: got %q (%v), want %q", c.name, code, err, c.code)}
+	}
+	return nil
 }
 
 // TestARuleThatFailsDenies: Cedar skips a forbid whose condition cannot be

@@ -60,9 +60,9 @@ func (s *Service) Authorize(ctx context.Context, actor evidence.Actor, action st
 	return err
 }
 
-// hidden is the one answer for what does not exist and for what somebody may not
+// errHidden is the one answer for what does not exist and for what somebody may not
 // know of.
-var hidden = fmt.Errorf("access: %w", evidence.ErrNotFound)
+var errHidden = fmt.Errorf("access: %w", evidence.ErrNotFound)
 
 func (s *Service) authorize(ctx context.Context, actor evidence.Actor, action string, on evidence.Resource, now evidence.Instant) (Standing, error) {
 	if actor.Kind != evidence.ActorPerson || actor.Account == "" {
@@ -70,7 +70,7 @@ func (s *Service) authorize(ctx context.Context, actor evidence.Actor, action st
 	}
 	st, err := s.Store.Standing(ctx, actor.Account, on, now)
 	if errors.Is(err, evidence.ErrNotFound) {
-		return Standing{}, hidden
+		return Standing{}, errHidden
 	}
 	if err != nil {
 		return Standing{}, fmt.Errorf("facts for %s: %w", action, err)
@@ -96,7 +96,7 @@ func (s *Service) judge(ctx context.Context, actor evidence.Actor, action string
 		return nil
 	}
 	if st.Case != "" && !s.knows(ctx, actor, on, st, facts) {
-		return hidden
+		return errHidden
 	}
 	if len(why) == 0 {
 		why = []evidence.Reason{{Code: "access.role", Text: "Your role does not include this."}}

@@ -443,3 +443,21 @@ func TestNobodyIsNamedInTheLog(t *testing.T) {
 		}
 	}
 }
+
+// TestAnUnknownLoginCostsAsMuchAsAWrongPassword: each attempt comes to the point
+// where a password is hashed, whoever is named. Time that tells logins apart is
+// spent there or nowhere.
+func TestAnUnknownLoginCostsAsMuchAsAWrongPassword(t *testing.T) {
+	w, _ := memstore.World(t)
+	_, err := w.People.Disable(ctx, w.Actors[evidence.RoleAdmin], w.Actors[evidence.RoleObserver].Account, "left")
+	w.Must(err)
+	release := w.People.TakeSlots()
+	defer release()
+	for i, login := range []string{"prosecutor", "nobody", "observer", "", strings.Repeat("x", 1000)} {
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := w.People.Login(short, login, world.Password, "123456", fmt.Sprintf("192.0.2.%d", i)); !errors.Is(err, context.Canceled) {
+			t.Errorf("%.20q did not come to hashing: %v", login, err)
+		}
+	}
+}
