@@ -59,6 +59,9 @@ func saveSegment(ctx context.Context, tx *tx, iv evidence.Interview, seg evidenc
 	if l.Recording != iv.Recording {
 		return fmt.Errorf("%w: it belongs to another recording", evidence.ErrInvalid)
 	}
+	if seg.Position < 0 {
+		return fmt.Errorf("%w: no position", evidence.ErrInvalid)
+	}
 	leaf, err := evidence.Canonical(l)
 	if err != nil {
 		return err
