@@ -22,6 +22,18 @@ type positionPath struct {
 	Position int64 `path:"position" minimum:"0" doc:"Position in the log, from 0."`
 }
 
+// filter is the page as the log takes it.
+func (p Page) filter() custody.Filter {
+	f := custody.Filter{Limit: p.Limit, Newest: p.Newest}
+	if p.After >= 0 {
+		f.After = &p.After
+	}
+	if p.Before > 0 {
+		f.Before = &p.Before
+	}
+	return f
+}
+
 func (s *Server) system(ctx context.Context, a evidence.Actor, action string) error {
 	return s.access.Authorize(ctx, a, action, evidence.Resource{Kind: access.KindSystem})
 }
@@ -30,13 +42,8 @@ func (s *Server) caseCustody(ctx context.Context, a evidence.Actor, in *custodyI
 	if err := s.access.Authorize(ctx, a, access.CaseLogRead, evidence.Resource{Kind: access.KindCase, ID: in.ID}); err != nil {
 		return nil, err
 	}
-	f := custody.Filter{Case: in.ID, Interview: in.Interview, Action: in.Action, After: &in.After, Limit: in.Limit, Newest: in.Newest}
-	if in.Newest && in.After < 0 {
-		f.After = nil
-	}
-	if in.Before > 0 {
-		f.Before = &in.Before
-	}
+	f := in.filter()
+	f.Case, f.Interview, f.Action = in.ID, in.Interview, in.Action
 	records, err := s.store.Entries(ctx, f)
 	if err != nil {
 		return nil, err
@@ -50,7 +57,10 @@ func (s *Server) caseCustody(ctx context.Context, a evidence.Actor, in *custodyI
 		if r.Leaf.Action == access.PersonLink && !separation {
 			e.Details, e.Subject = nil, ""
 		} else {
-			e.Where, e.Why, e.Authority = opened(r, custody.FieldWhere), opened(r, custody.FieldWhy), opened(r, custody.FieldAuthority)
+			e.Why, e.Authority = opened(r, custody.FieldWhy), opened(r, custody.FieldAuthority)
+		}
+		if checks(a) {
+			e.Where = opened(r, custody.FieldWhere)
 		}
 		return s.named(ctx, e)
 	})
@@ -59,10 +69,16 @@ func (s *Server) caseCustody(ctx context.Context, a evidence.Actor, in *custodyI
 // maySeeSeparation reports whether somebody may see who is kept apart from a case,
 // and why: those who manage it and those who check (P42).
 func (s *Server) maySeeSeparation(ctx context.Context, a evidence.Actor, kase evidence.ID) (bool, error) {
-	if a.Role == evidence.RoleCustodian || a.Role == evidence.RoleAuditor {
+	if checks(a) {
 		return true, nil
 	}
 	return s.access.May(ctx, a, access.CaseStage, evidence.Resource{Kind: access.KindCase, ID: kase})
+}
+
+// checks reports whether it is somebody's task to check what others did. Only they
+// see from where it was done.
+func checks(a evidence.Actor) bool {
+	return a.Role == evidence.RoleCustodian || a.Role == evidence.RoleAuditor
 }
 
 func opened(r custody.Record, field string) string {
@@ -163,7 +179,9 @@ func (s *Server) logEntries(ctx context.Context, a evidence.Actor, in *logEntrie
 	if err := s.system(ctx, a, access.LogRead); err != nil {
 		return nil, err
 	}
-	records, err := s.store.Entries(ctx, custody.Filter{Action: in.Action, After: &in.After, Limit: in.Limit})
+	f := in.filter()
+	f.Action = in.Action
+	records, err := s.store.Entries(ctx, f)
 	if err != nil {
 		return nil, err
 	}

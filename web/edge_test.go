@@ -2,12 +2,18 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/toldonce/toldonce/evidence"
 )
@@ -311,5 +317,52 @@ func TestPanicsAreFaults(t *testing.T) {
 	}
 	if !strings.Contains(h.logs.String(), "nil pointer") {
 		t.Error("not logged")
+	}
+}
+
+// Over TLS both versions of HTTP are spoken, and plain HTTP is told so.
+func TestRunOverTLS(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tls")
+	if err := InitLocalAuthority(dir, nil, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := LocalTLS(dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHarness(t, func(c *Config) { c.TLS = cfg })
+	ln, err := newListener()
+	h.Must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.server.Run(ctx, ln) }()
+	pem, err := os.ReadFile(filepath.Join(dir, LocalRootFile))
+	h.Must(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	url := "https://" + ln.Addr().String()
+	for proto, transport := range map[string]*http.Transport{
+		"HTTP/1.1": {TLSClientConfig: &tls.Config{RootCAs: roots, NextProtos: []string{"http/1.1"}}},
+		"HTTP/2.0": {TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true},
+	} {
+		r, err := (&http.Client{Transport: transport}).Get(url + "/healthz")
+		h.Must(err)
+		r.Body.Close()
+		if r.Proto != proto || r.StatusCode != 200 {
+			t.Errorf("%s: %s %d", proto, r.Proto, r.StatusCode)
+		}
+		transport.CloseIdleConnections()
+	}
+	r, err := http.Get("http://" + ln.Addr().String() + "/healthz")
+	h.Must(err)
+	body, err := io.ReadAll(r.Body)
+	h.Must(err)
+	r.Body.Close()
+	if r.StatusCode != 400 || !strings.Contains(string(body), "HTTPS") {
+		t.Errorf("plain HTTP: %d %s", r.StatusCode, body)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

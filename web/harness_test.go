@@ -226,6 +226,7 @@ type harness struct {
 	*testing.T
 	*world.World
 	store   *memory
+	cfg     Config
 	server  *Server
 	studio  studio
 	logs    *lockedBuffer
@@ -258,20 +259,29 @@ func newHarness(t *testing.T, change ...func(*Config)) *harness {
 	h := &harness{T: t, World: w, store: newMemory(s), studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	cfg := Config{
 		Store: h.store, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Recording: h.studio, Objects: h.store, Keys: h.store, Trust: &seal.Trust{},
-		BaseURL: origin, Pages: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}},
 		Clock: func() time.Time {
 			now, _ := s.Now(context.Background())
 			return now.Time()
 		},
-		Logger: slog.New(slog.NewJSONHandler(h.logs, nil)),
 	}
+	h.build(cfg, change...)
+	return h
+}
+
+func (h *harness) build(cfg Config, change ...func(*Config)) {
+	h.Helper()
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = origin
+	}
+	cfg.Pages = fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}}
+	cfg.Logger = slog.New(slog.NewJSONHandler(h.logs, nil))
 	for _, f := range change {
 		f(&cfg)
 	}
 	var err error
+	h.cfg = cfg
 	h.server, err = New(cfg)
-	w.Must(err)
-	return h
+	h.Must(err)
 }
 
 // call is one request. Body is JSON; nothing for nil.

@@ -62,8 +62,10 @@ type IDPath struct {
 
 // Page is the input of a list that goes on.
 type Page struct {
-	After int64 `query:"after" minimum:"-1" default:"-1" doc:"Show what comes after this position. Leave it out for the beginning."`
-	Limit int   `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"At most so many."`
+	After  int64 `query:"after" minimum:"-1" default:"-1" doc:"Show what comes after this position. Leave it out for the beginning."`
+	Before int64 `query:"before" minimum:"0" doc:"Show what comes before this position. Leave it out, or 0, for no bound."`
+	Newest bool  `query:"newest" doc:"Newest first."`
+	Limit  int   `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"At most so many."`
 }
 
 // list is the body of every list.

@@ -60,7 +60,7 @@ type Entry struct {
 	Interview evidence.ID       `json:"interview_id,omitempty" doc:"Interview."`
 	Subject   evidence.ID       `json:"subject_id,omitempty" doc:"The thing that it was done to."`
 	Details   map[string]string `json:"details,omitempty" doc:"Codes, identifiers and numbers."`
-	Where     string            `json:"where,omitempty" doc:"Network address; opened for those who may see it."`
+	Where     string            `json:"where,omitempty" doc:"Network address; for custodians and auditors."`
 	Why       string            `json:"why,omitempty" doc:"The reason given; opened for those who may see it, absent once erased."`
 	Authority string            `json:"authority,omitempty" doc:"By what authority; opened for those who may see it, absent once erased."`
 }
@@ -77,8 +77,6 @@ type EntryActor struct {
 type custodyInput struct {
 	IDPath
 	Page
-	Before    int64       `query:"before" minimum:"0" doc:"Show what comes before this position."`
-	Newest    bool        `query:"newest" doc:"Newest first."`
 	Interview evidence.ID `query:"interview" maxLength:"64" doc:"Only what concerns this interview."`
 	Action    string      `query:"action" maxLength:"64" doc:"Only this action; with a final dot all that begin so, such as grant."`
 }
