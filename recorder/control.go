@@ -66,7 +66,7 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 		return err
 	}
 	at := evidence.At(s.r.cfg.Clock())
-	iv, err = s.r.cfg.Store.Transition(ctx, s.iv.ID, []evidence.State{evidence.StatePlanned, evidence.StateReady},
+	iv, err = s.r.cfg.Store.Transition(ctx, s.iv.ID, []evidence.State{evidence.StateReady},
 		evidence.StateRecording, at, *s.entry(actor, actionStart, "", nil))
 	if err != nil && errors.Is(err, evidence.ErrUnknownState) {
 		// It may have been committed: then it is so, and recording is safe.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -219,6 +220,7 @@ func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiv
 			t.Kind, t.Format.Video = evidence.Video, true
 		}
 		t.Format.SPS, t.Format.PPS = parameterSets(codec.SDPFmtpLine)
+		t.Format.Repairs = slices.Contains(codec.RTCPFeedback, webrtc.RTCPFeedback{Type: feedbackNACK})
 		for _, ext := range rtpReceiver.GetParameters().HeaderExtensions {
 			if ext.URI == extLevel {
 				t.Format.LevelID = uint8(ext.ID)

@@ -9,8 +9,10 @@ import (
 
 // Limits of the ledger.
 const (
-	// Horizon is how long a missing packet is waited for.
-	Horizon = 2500 * time.Millisecond
+	// Horizon is how long a missing packet is waited for, Patience how long from
+	// a sender that repeats nothing.
+	Horizon  = 2500 * time.Millisecond
+	Patience = 400 * time.Millisecond
 
 	reorderTolerance = 10 * time.Millisecond // before the first request
 	maxTries         = 24
@@ -79,6 +81,9 @@ type Ledger struct {
 	seq  seqUnwrapper
 	time timeUnwrapper
 
+	horizon time.Duration
+	repairs bool
+
 	slots []slot // ring, indexed by sequence number
 	next  int64  // the next to be released
 	high  int64  // the highest that arrived
@@ -108,9 +113,14 @@ type Ledger struct {
 	started bool
 }
 
-// NewLedger returns a ledger for one stream (one SSRC).
-func NewLedger() *Ledger {
-	return &Ledger{slots: make([]slot, minWindow)}
+// NewLedger returns a ledger for one stream (one SSRC). repairs says whether the
+// sender repeats packets; if not, none are asked for.
+func NewLedger(repairs bool) *Ledger {
+	l := &Ledger{slots: make([]slot, minWindow), horizon: Horizon, repairs: true}
+	if !repairs {
+		l.horizon, l.repairs = Patience, false
+	}
+	return l
 }
 
 func (l *Ledger) slot(seq int64) *slot { return &l.slots[seq&int64(len(l.slots)-1)] }
@@ -207,8 +217,11 @@ func (l *Ledger) begin(now time.Duration, seq int64) {
 	l.started, l.leading = true, true
 	l.seq.note(seq)
 	l.high = seq - 1
+	l.next, l.lastAt = seq, now
+	if !l.repairs {
+		return
+	}
 	l.next = seq - lead
-	l.lastAt = now
 	for m := l.next; m < seq; m++ {
 		*l.slot(m) = slot{state: probed, since: now, next: now + reorderTolerance}
 	}
@@ -366,7 +379,7 @@ func (l *Ledger) Pop(now time.Duration) (Packet, bool) {
 			l.count(p)
 			return p, true
 		case missing:
-			if now-s.since < Horizon {
+			if now-s.since < l.horizon {
 				return Packet{}, false
 			}
 		case probed:
@@ -411,7 +424,7 @@ func (l *Ledger) Requests(now time.Duration, dst []uint16) []uint16 {
 	if l.open == 0 || now < l.dueAt {
 		return dst
 	}
-	l.dueAt = now + Horizon
+	l.dueAt = now + l.horizon
 	for m := l.next; m <= l.high; m++ {
 		s := l.slot(m)
 		if s.state != missing && s.state != probed {
@@ -421,13 +434,16 @@ func (l *Ledger) Requests(now time.Duration, dst []uint16) []uint16 {
 		if s.state == probed {
 			limit = leadTries
 		}
+		if !l.repairs {
+			limit = 0
+		}
 		if now >= s.next && s.tries < limit {
 			s.tries++
 			s.asked = now
 			s.next = now + l.wait(s.tries)
 			dst = append(dst, uint16(m))
 		}
-		at := s.since + Horizon
+		at := s.since + l.horizon
 		if s.tries < limit || s.state == probed {
 			at = min(at, s.next)
 		}
@@ -451,7 +467,7 @@ func (l *Ledger) wait(n int) time.Duration {
 }
 
 func (l *Ledger) tailRequests(now time.Duration, dst []uint16) []uint16 {
-	if !l.started || l.tailTries >= tailTries || now < l.tailAt {
+	if !l.started || !l.repairs || l.tailTries >= tailTries || now < l.tailAt {
 		return dst
 	}
 	l.tailTries++
@@ -466,7 +482,7 @@ func (l *Ledger) tailRequests(now time.Duration, dst []uint16) []uint16 {
 // packet, and false if never.
 func (l *Ledger) Due() (time.Duration, bool) {
 	at, ok := l.dueAt, l.open > 0
-	if l.started && l.tailTries < tailTries && (!ok || l.tailAt < at) {
+	if l.started && l.repairs && l.tailTries < tailTries && (!ok || l.tailAt < at) {
 		at, ok = l.tailAt, true
 	}
 	return at, ok
@@ -475,5 +491,5 @@ func (l *Ledger) Due() (time.Duration, bool) {
 // quiet reports whether nothing is missing and asking for what may have come
 // last brought nothing.
 func (l *Ledger) quiet() bool {
-	return !l.started || l.open == 0 && l.next > l.high && l.tailTries >= 2
+	return !l.started || l.open == 0 && l.next > l.high && (l.tailTries >= 2 || !l.repairs)
 }

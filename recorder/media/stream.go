@@ -12,6 +12,8 @@ type Format struct {
 	Video bool
 	// ParameterSets are H.264 sets that were sent in the SDP, if any.
 	SPS, PPS [][]byte
+	// Repairs: the sender repeats packets that it is asked for (generic NACK).
+	Repairs bool
 	// LevelID is the negotiated id of the RFC 6464 header extension; 0: none.
 	LevelID uint8
 }
@@ -79,7 +81,7 @@ const (
 // NewStream returns a stream that is shut. The error says which codec it does
 // not know.
 func NewStream(f Format) (*Stream, error) {
-	s := &Stream{format: f, ledger: NewLedger(), level: -128}
+	s := &Stream{format: f, ledger: NewLedger(f.Repairs), level: -128}
 	switch strings.ToLower(f.MIME) {
 	case "video/h264":
 		s.asm.codec = newH264(f.SPS, f.PPS)

@@ -1,0 +1,642 @@
+package recorder
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/recorder/media"
+	"github.com/toldonce/toldonce/recorder/publish"
+	"github.com/toldonce/toldonce/storage/keys"
+)
+
+// memoryStore is the database in memory, with a switch that makes it fail.
+type memoryStore struct {
+	mu         sync.Mutex
+	down       bool
+	interviews map[evidence.ID]evidence.Interview
+	sources    []evidence.Source
+	tracks     []evidence.Track
+	segments   map[int64]evidence.Segment
+	keys       map[evidence.ID][]byte
+	recipients map[evidence.ID]string
+	sealed     map[evidence.ID]evidence.SealedRecording
+	entries    []custody.Entry
+	events     []custody.Event
+	changed    chan struct{}
+}
+
+func newMemoryStore() *memoryStore {
+	return &memoryStore{
+		interviews: map[evidence.ID]evidence.Interview{}, segments: map[int64]evidence.Segment{}, keys: map[evidence.ID][]byte{},
+		recipients: map[evidence.ID]string{}, sealed: map[evidence.ID]evidence.SealedRecording{}, changed: make(chan struct{}),
+	}
+}
+
+func (m *memoryStore) lock() (func(), error) {
+	m.mu.Lock()
+	if m.down {
+		m.mu.Unlock()
+		return nil, fmt.Errorf("%w: switched off by the test", evidence.ErrUnavailable)
+	}
+	return m.mu.Unlock, nil
+}
+
+func (m *memoryStore) setDown(down bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = down
+}
+
+func (m *memoryStore) Interview(_ context.Context, id evidence.ID) (evidence.Interview, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.Interview{}, err
+	}
+	defer unlock()
+	iv, ok := m.interviews[id]
+	if !ok {
+		return iv, evidence.ErrNotFound
+	}
+	return iv, nil
+}
+
+func (m *memoryStore) Transition(_ context.Context, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, e custody.Entry) (evidence.Interview, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.Interview{}, err
+	}
+	defer unlock()
+	iv := m.interviews[id]
+	if !slices.Contains(from, iv.State) {
+		return iv, fmt.Errorf("%w: it is %s", evidence.ErrConflict, iv.State)
+	}
+	iv.State = to
+	switch {
+	case to == evidence.StateRecording && iv.StartedAt == 0:
+		iv.StartedAt = at
+	case to == evidence.StateStopping && iv.StoppedAt == 0:
+		iv.StoppedAt = at
+	}
+	m.interviews[id] = iv
+	m.entries = append(m.entries, e)
+	return iv, nil
+}
+
+func (m *memoryStore) AppendEntry(_ context.Context, e custody.Entry) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m.entries = append(m.entries, e)
+	return nil
+}
+
+func (m *memoryStore) SaveSource(_ context.Context, s evidence.Source, e custody.Entry) (evidence.Source, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return s, err
+	}
+	defer unlock()
+	s.Name = string(s.Role)
+	for n := 2; slices.ContainsFunc(m.sources, func(o evidence.Source) bool { return o.Name == s.Name }); n++ {
+		s.Name = fmt.Sprintf("%s-%d", s.Role, n)
+	}
+	m.sources = append(m.sources, s)
+	m.entries = append(m.entries, e)
+	return s, nil
+}
+
+func (m *memoryStore) ReplaceSourceToken(_ context.Context, id evidence.ID, hash []byte, e custody.Entry) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for i := range m.sources {
+		if m.sources[i].ID == id {
+			m.sources[i].TokenHash = hash
+			m.entries = append(m.entries, e)
+			return nil
+		}
+	}
+	return evidence.ErrNotFound
+}
+
+func (m *memoryStore) SourceByToken(_ context.Context, hash []byte) (evidence.Source, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.Source{}, err
+	}
+	defer unlock()
+	for _, s := range m.sources {
+		if bytes.Equal(s.TokenHash, hash) {
+			return s, nil
+		}
+	}
+	return evidence.Source{}, evidence.ErrNotFound
+}
+
+func (m *memoryStore) Sources(_ context.Context, interview evidence.ID) ([]evidence.Source, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.Clone(m.sources), nil
+}
+
+func (m *memoryStore) SaveTrack(_ context.Context, t evidence.Track) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, o := range m.tracks {
+		if o.ID == t.ID {
+			if o != t {
+				return evidence.ErrConflict
+			}
+			return nil
+		}
+	}
+	m.tracks = append(m.tracks, t)
+	return nil
+}
+
+func (m *memoryStore) Tracks(context.Context, evidence.ID) ([]evidence.Track, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.Clone(m.tracks), nil
+}
+
+func (m *memoryStore) SaveSegments(_ context.Context, _ evidence.ID, segments []evidence.Segment) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, s := range segments {
+		if !slices.ContainsFunc(m.tracks, func(t evidence.Track) bool { return t.ID == s.Leaf.Track }) {
+			return fmt.Errorf("%w: no such track", evidence.ErrInvalid)
+		}
+		if old, ok := m.segments[s.Position]; ok && old != s {
+			return evidence.ErrConflict
+		}
+		m.segments[s.Position] = s
+	}
+	return nil
+}
+
+func (m *memoryStore) Segments(context.Context, evidence.ID) ([]evidence.Segment, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var out []evidence.Segment
+	for _, s := range m.segments {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b evidence.Segment) int { return int(a.Position - b.Position) })
+	return out, nil
+}
+
+func (m *memoryStore) SaveRecordingKey(_ context.Context, interview evidence.ID, wrapped []byte, recipient string) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rec := m.interviews[interview].Recording
+	m.keys[rec], m.recipients[rec] = wrapped, recipient
+	return nil
+}
+
+func (m *memoryStore) RecordingKey(_ context.Context, recording evidence.ID) ([]byte, string, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
+	if m.keys[recording] == nil {
+		return nil, "", evidence.ErrNotFound
+	}
+	return m.keys[recording], m.recipients[recording], nil
+}
+
+func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, sealed evidence.SealedRecording, e custody.Entry) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	iv := m.interviews[interview]
+	if iv.State != evidence.StateStopping {
+		return fmt.Errorf("%w: it is %s", evidence.ErrConflict, iv.State)
+	}
+	iv.State, iv.SealedAt = evidence.StateSealed, sealed.SealedAt
+	m.interviews[interview] = iv
+	m.sealed[sealed.Recording] = sealed
+	m.entries = append(m.entries, e)
+	return nil
+}
+
+func (m *memoryStore) Sealed(_ context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.SealedRecording{}, err
+	}
+	defer unlock()
+	s, ok := m.sealed[recording]
+	if !ok {
+		return s, evidence.ErrNotFound
+	}
+	return s, nil
+}
+
+func (m *memoryStore) EventsAfter(_ context.Context, after int64, f custody.EventFilter, _ int) ([]custody.Event, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var out []custody.Event
+	for _, e := range m.events {
+		if e.ID > after && slices.Contains(f.Kinds, e.Kind) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (m *memoryStore) Changed() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+func (m *memoryStore) emit(e custody.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.ID = int64(len(m.events) + 1)
+	m.events = append(m.events, e)
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *memoryStore) actions() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, e := range m.entries {
+		out = append(out, e.Action)
+	}
+	return out
+}
+
+// memoryObjects is the object store in memory, with a switch.
+type memoryObjects struct {
+	mu   sync.Mutex
+	down bool
+	data map[string][]byte
+}
+
+func (m *memoryObjects) Put(_ context.Context, key string, body []byte, sum evidence.Digest, _ time.Time) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return "", fmt.Errorf("%w: switched off by the test", evidence.ErrUnavailable)
+	}
+	if envelope.Sum(body) != sum {
+		return "", evidence.ErrInvalid
+	}
+	if old, ok := m.data[key]; ok && !bytes.Equal(old, body) {
+		return "", evidence.ErrConflict
+	}
+	m.data[key] = bytes.Clone(body)
+	return "v1", nil
+}
+
+func (m *memoryObjects) setDown(down bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = down
+}
+
+// switchGate is consent, given or not.
+type switchGate struct {
+	mu      sync.Mutex
+	refused bool
+}
+
+func (g *switchGate) Check(context.Context, evidence.ID) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.refused {
+		return evidence.Refuse(evidence.ErrRefused, "consent.record.missing", "Consent to record has not been given.", "P40")
+	}
+	return nil
+}
+
+func (g *switchGate) refuse(on bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused = on
+}
+
+type fixedFacts struct{}
+
+func (fixedFacts) RecordingFacts(context.Context, evidence.ID) (RecordingFacts, error) {
+	c, _ := evidence.Commit("caseReference", "PPRK 12/26")
+	return RecordingFacts{CaseReference: c, TimeZone: "Europe/Belgrade"}, nil
+}
+
+// world is everything around a recorder.
+type world struct {
+	t       testing.TB
+	dir     string
+	store   *memoryStore
+	objects *memoryObjects
+	gate    *switchGate
+	keys    *keys.Local
+	seal    *seal.Authority
+	actor   evidence.Actor
+	iv      evidence.Interview
+	rec     *Recorder
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), store: newMemoryStore(), objects: &memoryObjects{data: map[string][]byte{}}, gate: &switchGate{}}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(keys.Init(filepath.Join(w.dir, "keys")))
+	var err error
+	w.keys, err = keys.Open(filepath.Join(w.dir, "keys"))
+	must(err)
+	must(seal.Init(t.Context(), filepath.Join(w.dir, "seal"), seal.Config{Organisation: "Test agency", Keys: w.keys, Clock: time.Now}))
+	w.seal, err = seal.Open(t.Context(), filepath.Join(w.dir, "seal"), w.keys, time.Now)
+	must(err)
+	agency := evidence.NewID()
+	w.actor = evidence.Actor{Kind: evidence.ActorPerson, Account: evidence.NewID(), Agency: agency, Role: evidence.RoleInterviewer, MFA: true}
+	w.iv = evidence.Interview{
+		ID: evidence.NewID(), Agency: agency, Case: evidence.NewID(), Recording: evidence.NewID(), Person: evidence.NewID(), Room: evidence.NewID(),
+		Number: 1, State: evidence.StateReady, Language: "sq",
+	}
+	w.store.interviews[w.iv.ID] = w.iv
+	w.open()
+	t.Cleanup(w.close)
+	return w
+}
+
+func (w *world) open() {
+	w.t.Helper()
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.rec, err = New(w.t.Context(), Config{
+		Store: w.store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: w.gate, Facts: fixedFacts{},
+		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) close() {
+	if w.rec != nil {
+		if err := w.rec.Close(); err != nil {
+			w.t.Error("closing:", err)
+		}
+		w.rec = nil
+	}
+}
+
+// testLog passes warnings and errors to the test.
+func testLog(t testing.TB) slog.Handler {
+	return slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})
+}
+
+type logWriter struct{ t testing.TB }
+
+func (l logWriter) Write(b []byte) (int, error) {
+	l.t.Log(string(bytes.TrimSpace(b)))
+	return len(b), nil
+}
+
+// camera is a source of the test with the list of what it sent.
+type camera struct {
+	w      *world
+	source evidence.Source
+	token  string
+
+	mu   sync.Mutex
+	sent map[evidence.TrackKind][]sentFrame
+}
+
+type sentFrame struct {
+	time uint32
+	key  bool
+	data []byte // as a sample
+}
+
+func (w *world) camera(role evidence.SourceRole) *camera {
+	w.t.Helper()
+	source, token, err := w.rec.CreateSource(w.t.Context(), w.actor, w.iv.ID, role)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &camera{w: w, source: source, token: token, sent: map[evidence.TrackKind][]sentFrame{}}
+}
+
+func (c *camera) signal(ctx context.Context, offer string) (string, func(context.Context) error, error) {
+	s, err := c.w.rec.Publish(ctx, c.source.ID, c.token, offer)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.Answer, func(ctx context.Context) error {
+		err := c.w.rec.Unpublish(ctx, c.source.ID, c.token, s.ID)
+		if errors.Is(err, evidence.ErrNotFound) {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+// play publishes; the caller fills in what is different.
+func (c *camera) play(ctx context.Context, o publish.Options) (publish.Result, error) {
+	o.Signal = c.signal
+	o.Sent = func(f publish.Frame) {
+		data := f.Data
+		if f.Kind == evidence.Video {
+			data = lengthPrefixed(f.Data)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.sent[f.Kind] = append(c.sent[f.Kind], sentFrame{time: f.Timestamp, key: f.Key, data: data})
+	}
+	return publish.Run(ctx, o)
+}
+
+// lengthPrefixed converts Annex B with four-byte start codes to a sample.
+func lengthPrefixed(b []byte) []byte {
+	var out []byte
+	for _, unit := range bytes.Split(b, []byte{0, 0, 0, 1})[1:] {
+		out = binary.BigEndian.AppendUint32(out, uint32(len(unit)))
+		out = append(out, unit...)
+	}
+	return out
+}
+
+// recorded is one track's file of one part and init, as an export has it.
+type recorded struct {
+	track  evidence.Track
+	part   int
+	init   int
+	leaves []evidence.Leaf
+	file   []byte
+	frames []sentFrame
+}
+
+// recorded decrypts and checks everything that was stored.
+func (w *world) recorded() []*recorded {
+	w.t.Helper()
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	key, err := w.keys.OpenRecordingKey(w.t.Context(), w.iv.Recording, w.store.keys[w.iv.Recording])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id, err := key.Identity()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	inits := map[string][]byte{}
+	var out []*recorded
+	for position := int64(0); position < int64(len(w.store.segments)); position++ {
+		seg := w.store.segments[position]
+		plain := w.decrypt(id, seg)
+		leaf := seg.Leaf
+		if leaf.Kind == evidence.LeafInit {
+			inits[fmt.Sprint(leaf.Track, leaf.Init)] = plain
+			continue
+		}
+		i := slices.IndexFunc(out, func(r *recorded) bool { return r.track.ID == leaf.Track && r.part == leaf.Part && r.init == leaf.Init })
+		if i < 0 {
+			ti := slices.IndexFunc(w.store.tracks, func(t evidence.Track) bool { return t.ID == leaf.Track })
+			r := &recorded{track: w.store.tracks[ti], part: leaf.Part, init: leaf.Init, file: bytes.Clone(inits[fmt.Sprint(leaf.Track, leaf.Init)])}
+			if len(r.file) == 0 {
+				w.t.Fatalf("leaf %d comes before its init", position)
+			}
+			out = append(out, r)
+			i = len(out) - 1
+		}
+		r := out[i]
+		r.leaves = append(r.leaves, leaf)
+		r.file = append(r.file, plain...)
+		f, err := media.ParseFragment(plain)
+		if err != nil {
+			w.t.Fatalf("leaf %d: %v", position, err)
+		}
+		if got := hexTime(int64(f.DecodeTime)); got != leaf.DecodeTime {
+			w.t.Errorf("leaf %d: decode time %s, in the fragment %s", position, leaf.DecodeTime, got)
+		}
+		if int64(f.Duration()) != leaf.Duration || len(f.Samples) != leaf.Frames || f.Samples[0].Key != leaf.Independent {
+			w.t.Errorf("leaf %d does not describe its fragment", position)
+		}
+		at := f.DecodeTime
+		for _, s := range f.Samples {
+			r.frames = append(r.frames, sentFrame{time: uint32(at + uint64(s.Shift)), key: s.Key, data: s.Data})
+			at += uint64(s.Duration)
+		}
+	}
+	return out
+}
+
+func (w *world) decrypt(id age.Identity, seg evidence.Segment) []byte {
+	w.t.Helper()
+	w.objects.mu.Lock()
+	cipher := w.objects.data[seg.ObjectKey]
+	w.objects.mu.Unlock()
+	plain, err := envelope.OpenLeaf(id, cipher, seg.Leaf)
+	if err != nil {
+		w.t.Fatalf("leaf %d: %v", seg.Position, err)
+	}
+	return plain
+}
+
+// of chooses the files of one source and kind.
+func (w *world) of(all []*recorded, c *camera, kind evidence.TrackKind) []*recorded {
+	var out []*recorded
+	for _, r := range all {
+		if r.track.Source == c.source.ID && r.track.Kind == kind {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// same fails the test unless both lists hold the same frames.
+func same(t testing.TB, kind evidence.TrackKind, got, want []sentFrame) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d frames recorded, %d sent", kind, len(got), len(want))
+	}
+	wrong := 0
+	for i := range min(len(got), len(want)) {
+		if got[i].time != want[i].time || !bytes.Equal(got[i].data, want[i].data) || kind == evidence.Video && got[i].key != want[i].key {
+			if wrong++; wrong < 4 {
+				t.Errorf("%s: frame %d differs: time %d, sent %d; %d bytes, sent %d; key %v, sent %v", kind, i, got[i].time, want[i].time, len(got[i].data), len(want[i].data), got[i].key, want[i].key)
+			}
+		}
+	}
+}
+
+// manifest returns the sealed manifest after checking the seal.
+func (w *world) manifest() evidence.Manifest {
+	w.t.Helper()
+	sealed, err := w.store.Sealed(w.t.Context(), w.iv.Recording)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := seal.ParseManifest(sealed.Manifest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	recording, findings := seal.CheckRecording(seal.RecordingInput{
+		Manifest: sealed.Manifest, Bundle: sealed.Bundle, Pages: sealed.Pages, Trust: w.seal.Trust(),
+		ManifestFile: "recording.json", BundleFile: "bundle", PageFile: func(i int) string { return fmt.Sprint("page ", i) },
+	})
+	_ = recording
+	for _, f := range findings {
+		if f.Status != seal.Holds {
+			w.t.Errorf("seal: %s %s: %s", f.Check, f.Status, f.Detail)
+		}
+	}
+	return m
+}
