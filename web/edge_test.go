@@ -216,20 +216,25 @@ func TestReadiness(t *testing.T) {
 	broken := errors.New("dial tcp 10.1.2.3:5432: refused")
 	var failing error
 	h := newHarness(t, func(c *Config) {
-		c.Probes = []Probe{{"database", func(context.Context) error { return failing }}, {"clock", func(context.Context) error { return nil }}}
+		c.Probes = []Probe{{"database", func(context.Context) error { return failing }}, {"objects", func(context.Context) error { return nil }}}
 	})
 	if w := h.do(call{method: "GET", path: "/healthz"}); w.Code != 200 || w.Body.String() != "ok\n" {
 		t.Errorf("healthz: %s", describe(w))
 	}
 	got := want[readiness](h, h.do(call{method: "GET", path: "/readyz"}), 200)
-	if !got.Ready || len(got.Checks) != 2 {
+	if !got.Ready || len(got.Checks) != 4 {
 		t.Errorf("ready: %+v", got)
 	}
 	failing = broken
 	w := h.do(call{method: "GET", path: "/readyz"})
 	got = want[readiness](h, w, 503)
-	if got.Ready || got.Checks[0].OK || !got.Checks[1].OK || strings.Contains(w.Body.String(), "10.1.2.3") {
+	if got.Ready || got.Checks[2].OK || !got.Checks[3].OK || strings.Contains(w.Body.String(), "10.1.2.3") {
 		t.Errorf("not ready: %s", describe(w))
+	}
+	failing = nil
+	h.Advance(-24 * time.Hour)
+	if got = want[readiness](h, h.do(call{method: "GET", path: "/readyz"}), 503); got.Checks[1].Name != "clock" || got.Checks[1].OK {
+		t.Errorf("with a clock that went back: %+v", got)
 	}
 }
 

@@ -11,10 +11,19 @@ import (
 
 // Probe is one thing that the server needs in order to work.
 type Probe struct {
-	// Name is short and stable: "database", "objects", "keys", "log", "clock", "spool".
+	// Name is short and stable: "database", "objects", "keys", "spool".
 	Name string
 	// Check returns nil if it works. Its context ends after [probeTimeout].
 	Check func(ctx context.Context) error
+}
+
+// builtIn are the probes that need nothing but the store: that the log's head can
+// be read, and that the clock is not behind it.
+func (s *Server) builtIn() []Probe {
+	return []Probe{
+		{Name: "log", Check: func(ctx context.Context) error { _, err := s.store.LogHead(ctx); return err }},
+		{Name: "clock", Check: func(ctx context.Context) error { _, err := s.store.Now(ctx); return err }},
+	}
 }
 
 const probeTimeout = 3 * time.Second

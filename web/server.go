@@ -57,7 +57,7 @@ type Config struct {
 	// MetricsToken, if set, is the bearer token that /metrics asks for. Without
 	// it /metrics answers this machine alone.
 	MetricsToken string
-	// Probes are what /readyz checks.
+	// Probes are what /readyz checks beside the log's head and the clock.
 	Probes []Probe
 	// Registry gathers metrics; the server registers its own there. Default: a new one.
 	Registry *prometheus.Registry
@@ -111,6 +111,7 @@ func New(cfg Config) (*Server, error) {
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),
 	}
 	s.closed, s.close = context.WithCancel(context.Background())
+	s.probes = append(s.builtIn(), s.probes...)
 	if s.clock == nil {
 		s.clock = time.Now
 	}
