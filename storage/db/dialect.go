@@ -47,6 +47,9 @@ type Store struct {
 	clock   evidence.Clock
 	wake    *wake
 	stop    func() // ends listening; nil if nobody listens
+	// prepared holds the statements of every append by their text; not changed
+	// once the store is open.
+	prepared map[string]*sql.Stmt
 
 	mu     sync.Mutex
 	leases map[evidence.ID]Lease // of interviews, acquired by this Store; guarded by mu
@@ -69,7 +72,7 @@ func Open(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error)
 	if err == nil && !present {
 		err = missing()
 	}
-	for _, step := range []func(context.Context) error{s.migrate, s.checkHead} {
+	for _, step := range []func(context.Context) error{s.migrate, s.checkHead, s.prepare} {
 		if err == nil {
 			err = step(ctx)
 		}

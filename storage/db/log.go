@@ -23,7 +23,46 @@ type head struct {
 	events   int64
 }
 
-const headColumns = `SELECT size, root, frontier, last_at, events FROM log_head WHERE id = 1`
+// The statements of every append.
+const (
+	headColumns = `SELECT size, root, frontier, last_at, events FROM log_head WHERE id = 1`
+	insertEntry = `INSERT INTO custody_entry (position, leaf, entry_id, at, action, actor, agency, case_id, interview_id, subject)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	insertNodes    = `INSERT INTO custody_hash (idx, hash) VALUES `
+	insertOpenings = `INSERT INTO custody_opening (position, field, salt, value) VALUES `
+	insertEvent    = `INSERT INTO event (id, at, kind, agency, case_id, interview_id, subject, actor, position, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	moveHead = `UPDATE log_head SET size = $1, root = $2, frontier = $3, last_at = $4, events = $5 WHERE id = 1`
+)
+
+// lockedHead is headColumns under a lock. On SQLite the transaction is one.
+func (s *Store) lockedHead() string {
+	if s.dialect == postgresDialect {
+		return headColumns + ` FOR UPDATE`
+	}
+	return headColumns
+}
+
+// prepare has the statements of every append parsed and planned once, which takes
+// a good part of their time otherwise.
+func (s *Store) prepare(ctx context.Context) error {
+	statements := []string{s.lockedHead(), insertEntry, insertEvent, moveHead}
+	for n := range 4 { // of the nodes, all but one append in sixteen
+		statements = append(statements, insertNodes+tuples(n+1, 2))
+	}
+	for n := range 3 {
+		statements = append(statements, insertOpenings+tuples(n+1, 4))
+	}
+	s.prepared = make(map[string]*sql.Stmt, len(statements))
+	for _, statement := range statements {
+		prepared, err := s.w.PrepareContext(ctx, s.rebind(statement))
+		if err != nil {
+			return fmt.Errorf("preparing the custody log: %w", unavailable(err))
+		}
+		s.prepared[statement] = prepared
+	}
+	return nil
+}
 
 func scanHead(r row) (head, error) {
 	var h head
@@ -47,11 +86,7 @@ func scanHead(r row) (head, error) {
 // lockHead reads the head and keeps every other writer out until the
 // transaction ends. On SQLite the transaction itself does that.
 func (t *tx) lockHead(ctx context.Context) (head, error) {
-	statement := headColumns
-	if t.s.dialect == postgresDialect {
-		statement += ` FOR UPDATE`
-	}
-	return scanHead(t.row(ctx, statement))
+	return scanHead(t.row(ctx, t.s.lockedHead()))
 }
 
 // append writes the entries and events of the unit of work and moves the head.
@@ -70,9 +105,7 @@ func (t *tx) append(ctx context.Context, h head) error {
 		if t.first == "" {
 			t.first = leaf.ID
 		}
-		_, err = t.exec(ctx, `INSERT INTO custody_entry (position, leaf, entry_id, at, action, actor, agency, case_id, interview_id, subject)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			position, raw, leaf.ID, leaf.At, leaf.Action, leaf.Actor.Account, leaf.Agency, leaf.Case, leaf.Interview, leaf.Subject)
+		_, err = t.exec(ctx, insertEntry, position, raw, leaf.ID, leaf.At, leaf.Action, leaf.Actor.Account, leaf.Agency, leaf.Case, leaf.Interview, leaf.Subject)
 		if err != nil {
 			return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
 		}
@@ -82,7 +115,7 @@ func (t *tx) append(ctx context.Context, h head) error {
 		for i, n := range nodes {
 			args = append(args, base+int64(i), n[:])
 		}
-		if _, err := t.exec(ctx, `INSERT INTO custody_hash (idx, hash) VALUES `+tuples(len(nodes), 2), args...); err != nil {
+		if _, err := t.exec(ctx, insertNodes+tuples(len(nodes), 2), args...); err != nil {
 			return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
 		}
 		if len(openings) > 0 {
@@ -90,7 +123,7 @@ func (t *tx) append(ctx context.Context, h head) error {
 			for _, o := range openings {
 				args = append(args, position, o.Field, o.Salt, o.Value)
 			}
-			if _, err := t.exec(ctx, `INSERT INTO custody_opening (position, field, salt, value) VALUES `+tuples(len(openings), 4), args...); err != nil {
+			if _, err := t.exec(ctx, insertOpenings+tuples(len(openings), 4), args...); err != nil {
 				return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
 			}
 		}
@@ -108,16 +141,13 @@ func (t *tx) append(ctx context.Context, h head) error {
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.Kind, err)
 		}
-		_, err = t.exec(ctx, `INSERT INTO event (id, at, kind, agency, case_id, interview_id, subject, actor, position, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			h.events, t.at, e.Kind, e.Agency, e.Case, e.Interview, e.Subject, e.Actor, e.Position, string(data))
+		_, err = t.exec(ctx, insertEvent, h.events, t.at, e.Kind, e.Agency, e.Case, e.Interview, e.Subject, e.Actor, e.Position, string(data))
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.Kind, err)
 		}
 	}
 	root := h.frontier.Root()
-	n, err := t.exec(ctx, `UPDATE log_head SET size = $1, root = $2, frontier = $3, last_at = $4, events = $5 WHERE id = 1`,
-		h.frontier.Size(), root[:], h.frontier.Bytes(), h.lastAt, h.events)
+	n, err := t.exec(ctx, moveHead, h.frontier.Size(), root[:], h.frontier.Bytes(), h.lastAt, h.events)
 	if err == nil && n != 1 {
 		err = evidence.ErrMissingState
 	}

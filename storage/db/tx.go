@@ -212,7 +212,13 @@ func (s *Store) settle(ctx context.Context, leaf evidence.ID, cause error) error
 
 // exec changes rows and returns how many.
 func (t *tx) exec(ctx context.Context, statement string, args ...any) (int64, error) {
-	result, err := t.sql.ExecContext(ctx, t.s.rebind(statement), args...)
+	var result sql.Result
+	var err error
+	if prepared, ok := t.s.prepared[statement]; ok {
+		result, err = t.sql.StmtContext(ctx, prepared).ExecContext(ctx, args...)
+	} else {
+		result, err = t.sql.ExecContext(ctx, t.s.rebind(statement), args...)
+	}
 	if err != nil {
 		return 0, conflict(unavailable(err))
 	}
@@ -225,6 +231,9 @@ func (t *tx) query(ctx context.Context, statement string, args ...any) (*sql.Row
 }
 
 func (t *tx) row(ctx context.Context, statement string, args ...any) row {
+	if prepared, ok := t.s.prepared[statement]; ok {
+		return row{t.sql.StmtContext(ctx, prepared).QueryRowContext(ctx, args...)}
+	}
 	return row{t.sql.QueryRowContext(ctx, t.s.rebind(statement), args...)}
 }
 
