@@ -108,7 +108,10 @@ func demonstrate(ctx context.Context, o serveOptions, clock evidence.Clock, log 
 		return usagef("a demonstration is served on this machine only: give --listen 127.0.0.1:PORT")
 	}
 	o.reserve = 64
-	l := layout{o.data}
+	l, err := at(o.data)
+	if err != nil {
+		return err
+	}
 	rec, err := l.openDemo()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pquerna/otp/totp"
@@ -49,12 +50,18 @@ func (b *demoBuilder) ready(ctx context.Context) (demoReady, error) {
 	return b.print(ctx)
 }
 
-// build makes accounts, room, case, and the interview that is recorded.
+// build makes accounts, room, case, and the interview that is recorded. Who is
+// not needed for the recording gets an account while the clip plays.
 func (b *demoBuilder) build(ctx context.Context) error {
-	if err := b.makeAccounts(ctx); err != nil {
-		return fmt.Errorf("making accounts: %w", err)
+	b.actors = map[string]evidence.Actor{}
+	agencies, err := b.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("making the first account: %w", err)
 	}
-	if _, err := b.people.CreateRoom(ctx, b.actors["admin"], people.NewRoom{Agency: b.actors["admin"].Agency, Name: demoRoom, Place: demoPlace, TimeZone: demoTimeZone}); err != nil {
+	if err := b.makeAccounts(ctx, agencies, "admin2", "case_manager", "interviewer", "advocate"); err != nil {
+		return err
+	}
+	if _, err := b.people.CreateRoom(ctx, b.actors["admin"], people.NewRoom{Agency: agencies[demoAgency], Name: demoRoom, Place: demoPlace, TimeZone: demoTimeZone}); err != nil {
 		return err
 	}
 	c, err := b.cases.Open(ctx, b.actors["case_manager"], demoReference)
@@ -62,66 +69,92 @@ func (b *demoBuilder) build(ctx context.Context) error {
 		return err
 	}
 	b.record.Case = c.ID
-	for _, login := range []string{"interviewer", "observer", "prosecutor", "advocate"} {
-		member := casefile.NewMember{Case: c.ID, Account: b.actors[login].Account, Role: b.actors[login].Role}
-		if _, err := b.cases.AddMember(ctx, b.actors["case_manager"], member); err != nil {
-			return fmt.Errorf("adding the %s to the team: %w", login, err)
-		}
+	if err := b.addToTeam(ctx, "interviewer", "advocate"); err != nil {
+		return err
 	}
 	victim, err := b.addVictim(ctx, demoVictim)
 	if err != nil {
 		return err
 	}
-	sealed, err := b.plan(ctx, victim, demoNeeds)
-	if err != nil {
+	if b.record.Sealed, err = b.plan(ctx, victim, demoNeeds); err != nil {
 		return err
 	}
-	b.record.Sealed = sealed
-	if err := b.recordInterview(ctx, sealed); err != nil {
+	recorded := make(chan error, 1)
+	interviewer, interview := b.actors["interviewer"], b.record.Sealed
+	recording, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { recorded <- b.recordInterview(recording, interviewer, interview) }()
+	err = b.makeAccounts(ctx, agencies, "observer", "prosecutor", "custodian", "auditor")
+	if err == nil {
+		err = b.addToTeam(ctx, "observer", "prosecutor")
+	}
+	if err != nil {
+		cancel()
+	}
+	if err := errors.Join(err, <-recorded); err != nil {
 		return fmt.Errorf("recording an interview: %w", err)
 	}
-	return b.grantInterviewer(ctx, sealed)
+	return b.grantInterviewer(ctx, interview)
 }
 
-// makeAccounts makes everybody's account, as an installation does: proposed by
-// one administrator, approved by another, activated by its invitation.
-func (b *demoBuilder) makeAccounts(ctx context.Context) error {
-	b.actors = map[string]evidence.Actor{}
+// begin activates the first administrator and makes the other agencies. It
+// returns all of them by name.
+func (b *demoBuilder) begin(ctx context.Context) (map[string]evidence.ID, error) {
 	first, token, ok, err := b.people.FirstInvitation(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !ok {
-		return fmt.Errorf("%w: the demonstration has accounts that it does not know", evidence.ErrConflict)
+		return nil, fmt.Errorf("%w: the demonstration has accounts that it does not know", evidence.ErrConflict)
 	}
 	if err := b.activate(ctx, demoPeople[0], first.ID, token); err != nil {
-		return err
+		return nil, err
 	}
 	agencies := map[string]evidence.ID{demoAgency: first.Agency}
 	for name, kind := range map[string]people.AgencyKind{demoProsecution: people.Prosecution, demoAdvocates: people.Advocates} {
 		a, err := b.people.CreateAgency(ctx, b.actors["admin"], people.NewAgency{Name: name, Kind: kind})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agencies[name] = a.ID
 	}
-	last := len(demoPeople) - 1
-	for _, p := range append(demoPeople[last:last+1:last+1], demoPeople[1:last]...) {
-		a, err := b.people.Propose(ctx, b.actors["admin"], people.NewAccount{Agency: agencies[p.agency], Login: p.login, Name: p.name, Role: p.role, Language: "en"})
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.login, err)
+	return agencies, nil
+}
+
+// makeAccounts makes accounts as an installation does: proposed by one
+// administrator, approved by another, activated by an invitation.
+func (b *demoBuilder) makeAccounts(ctx context.Context, agencies map[string]evidence.ID, logins ...string) error {
+	for _, login := range logins {
+		p := demoPeople[slices.IndexFunc(demoPeople, func(p demoPerson) bool { return p.login == login })]
+		if err := b.makeAccount(ctx, agencies[p.agency], p); err != nil {
+			return fmt.Errorf("making the account %s: %w", login, err)
 		}
-		if a.State == people.Proposed {
-			if _, err := b.people.Approve(ctx, b.actors["admin2"], a.ID); err != nil {
-				return fmt.Errorf("%s: %w", p.login, err)
-			}
+	}
+	return nil
+}
+
+func (b *demoBuilder) makeAccount(ctx context.Context, agency evidence.ID, p demoPerson) error {
+	a, err := b.people.Propose(ctx, b.actors["admin"], people.NewAccount{Agency: agency, Login: p.login, Name: p.name, Role: p.role, Language: "en"})
+	if err != nil {
+		return err
+	}
+	if a.State == people.Proposed {
+		if _, err := b.people.Approve(ctx, b.actors["admin2"], a.ID); err != nil {
+			return err
 		}
-		token, _, err := b.people.Invite(ctx, b.actors["admin"], a.ID)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.login, err)
-		}
-		if err := b.activate(ctx, p, a.ID, token); err != nil {
-			return fmt.Errorf("%s: %w", p.login, err)
+	}
+	token, _, err := b.people.Invite(ctx, b.actors["admin"], a.ID)
+	if err != nil {
+		return err
+	}
+	return b.activate(ctx, p, a.ID, token)
+}
+
+func (b *demoBuilder) addToTeam(ctx context.Context, logins ...string) error {
+	for _, login := range logins {
+		member := casefile.NewMember{Case: b.record.Case, Account: b.actors[login].Account, Role: b.actors[login].Role}
+		if _, err := b.cases.AddMember(ctx, b.actors["case_manager"], member); err != nil {
+			return fmt.Errorf("adding the %s to the team: %w", login, err)
 		}
 	}
 	return nil
@@ -140,7 +173,8 @@ func (b *demoBuilder) activate(ctx context.Context, p demoPerson, id evidence.ID
 		return err
 	}
 	password := demoPassword()
-	if _, err := b.people.AcceptInvitation(ctx, token, password, code, "127.0.0.1"); err != nil {
+	// Attempts are counted by address. These shall not count against a visitor.
+	if _, err := b.people.AcceptInvitation(ctx, token, password, code, "demonstration"); err != nil {
 		return err
 	}
 	b.record.Accounts = append(b.record.Accounts, demoAccount{Role: p.role, Login: p.login, Name: p.name, Password: password, TOTP: opened.TOTPSecret, ID: id})
@@ -216,11 +250,11 @@ var demoSources = []evidence.SourceRole{evidence.SourceCloseUp, evidence.SourceW
 
 // recordInterview plays the embedded clip as two cameras through the real WHIP
 // endpoint, WebRTC and recorder, and seals what came of it.
-func (b *demoBuilder) recordInterview(ctx context.Context, interview evidence.ID) error {
+func (b *demoBuilder) recordInterview(ctx context.Context, interviewer evidence.Actor, interview evidence.ID) error {
 	cameras, playing := errgroup.WithContext(ctx)
 	connected := make(chan struct{}, len(demoSources))
 	for _, role := range demoSources {
-		source, token, err := b.recorder.CreateSource(ctx, b.actors["interviewer"], interview, role)
+		source, token, err := b.recorder.CreateSource(ctx, interviewer, interview, role)
 		if err != nil {
 			return err
 		}
@@ -240,13 +274,13 @@ func (b *demoBuilder) recordInterview(ctx context.Context, interview evidence.ID
 				return playing.Err()
 			}
 		}
-		_, err := b.recorder.Start(playing, b.actors["interviewer"], interview)
+		_, err := b.recorder.Start(playing, interviewer, interview)
 		return err
 	})
 	if err := cameras.Wait(); err != nil {
 		return err
 	}
-	_, err := b.recorder.Stop(ctx, b.actors["interviewer"], interview)
+	_, err := b.recorder.Stop(ctx, interviewer, interview)
 	return err
 }
 

@@ -64,12 +64,16 @@ keep backups of the data folder, and of its folder keys apart from the rest.`,
 			if err := initialise(cmd.Context(), o, time.Now); err != nil {
 				return err
 			}
+			l, err := at(o.data)
+			if err != nil {
+				return err
+			}
 			if opt.json {
-				return printJSON(opt.out, map[string]any{"data": o.data, "trust": seal.TrustPath(layout{o.data}.seal())})
+				return printJSON(opt.out, map[string]any{"data": l.dir, "trust": seal.TrustPath(l.seal())})
 			}
 			fmt.Fprintf(opt.out, "Created %s.\n", o.data)
 			if o.tlsLocal {
-				fmt.Fprintf(opt.out, "Other devices trust this server once %s is installed on them.\n", filepath.Join(layout{o.data}.tls(), web.LocalRootFile))
+				fmt.Fprintf(opt.out, "Other devices trust this server once %s is installed on them.\n", filepath.Join(l.tls(), web.LocalRootFile))
 			}
 			_, err = fmt.Fprintf(opt.out, "Start it with 'toldonce serve --data %s', which prints the first administrator's link.\n", o.data)
 			return err
@@ -107,7 +111,10 @@ func initialise(ctx context.Context, o initOptions, clock evidence.Clock) (err e
 	if o.retention < 1 || o.retention > 36_500 {
 		return usagef("--retention-days is between 1 and 36500")
 	}
-	l := layout{o.data}
+	l, err := at(o.data)
+	if err != nil {
+		return err
+	}
 	if _, err := os.Stat(l.settings()); err == nil {
 		return fmt.Errorf("%w: %s is initialised already, and keys are made once. Start it with 'toldonce serve --data %s'", evidence.ErrConflict, o.data, o.data)
 	}

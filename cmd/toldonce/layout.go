@@ -18,7 +18,13 @@ import (
 )
 
 // layout is where the parts of an installation lie in its data folder.
-type layout struct{ dir string }
+type layout struct{ dir string } // absolute
+
+// at lays out the data folder dir.
+func at(dir string) (layout, error) {
+	whole, err := filepath.Abs(dir)
+	return layout{whole}, err
+}
 
 func (l layout) path(name string) string { return filepath.Join(l.dir, name) }
 func (l layout) settings() string        { return l.path("installation.json") }
@@ -144,7 +150,7 @@ func (l layout) clear() error {
 		return err
 	}
 	defer root.Close()
-	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "spool", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm"} {
+	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "spool", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm", "toldonce.db.lock"} {
 		if err := root.RemoveAll(name); err != nil {
 			return err
 		}

@@ -135,7 +135,10 @@ func serve(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.
 	if o.data == "" {
 		return usagef("--data is missing: name the data folder")
 	}
-	l := layout{o.data}
+	l, err := at(o.data)
+	if err != nil {
+		return err
+	}
 	in, err := l.readInstallation()
 	if err != nil {
 		return err

@@ -35,7 +35,10 @@ They hold no secret. Publish them, deposit them with the court, or hand them
 over, but never together with a package that they shall confirm.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l := layout{data}
+			l, err := at(data)
+			if err != nil {
+				return err
+			}
 			if _, err := l.readInstallation(); err != nil {
 				return err
 			}
