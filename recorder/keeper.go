@@ -106,6 +106,7 @@ func (k *keeper) run() {
 }
 
 func (k *keeper) keep(job sealJob) {
+	k.awaitStructure()
 	seg := job.segment
 	cipher, plainSum, cipherSum, err := k.sealer.Encrypt(seg.Data)
 	if err != nil {
@@ -136,6 +137,20 @@ func (k *keeper) keep(job sealJob) {
 		k.counts[job.track.ev.ID]++
 	}
 	k.putPages(int(k.tree.Size() / evidence.PageSize))
+}
+
+// awaitStructure makes what a segment belongs to durable before the segment is,
+// for as long as the disk takes anything.
+func (k *keeper) awaitStructure() {
+	at := spool.Position(k.s.structure.Load())
+	if at <= k.s.journal.Synced() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
+	defer cancel()
+	if err := k.s.journal.Wait(ctx, at); err != nil {
+		k.s.r.log.Warn("going on before the journal is synced", "interview", k.s.iv.ID, "err", err)
+	}
 }
 
 // putPages stores the manifest's pages up to a number, in clear: they hold

@@ -228,6 +228,13 @@ func (s *sitting) restore(ctx context.Context, iv evidence.Interview, f *found) 
 		return err
 	}
 	s.restoreState(iv, f)
+	for _, seg := range f.segments {
+		if n := seg.Leaf.Part; n <= len(s.parts) {
+			s.partReaches(n, seg.Leaf.End)
+		} else {
+			return fmt.Errorf("%w: part %d of recording %s", evidence.ErrMissingState, n, iv.Recording)
+		}
+	}
 	s.keeper = newKeeper(s, sealer, tree, counts)
 	s.clerk = newClerk(s, f.state.Duties, f.state.NextDuty)
 	if err := s.restoreTracks(f, ends); err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -34,6 +35,10 @@ type sitting struct {
 	configs map[int][]savedConfig // of each track, in order
 	lastAt  evidence.Offset       // newest interview time that was given out
 	retired bool                  // the sitting is over: it is no longer in the recorder's map
+
+	// structure is the journal's position of the last record that says what
+	// segments belong to.
+	structure atomic.Uint64
 
 	// Set at the start or recovery, before any source records; then fixed.
 	journal *spool.Interview
@@ -91,6 +96,11 @@ func (s *sitting) write(kind byte, payload []byte) spool.Position {
 	if err != nil {
 		s.r.log.Error("journal", "interview", s.iv.ID, "err", err)
 		s.r.metrics.journalErrors.Add(1)
+	}
+	switch kind {
+	case recState, recConfig, recPart, recTrack, recSource:
+		for old := s.structure.Load(); uint64(at) > old && !s.structure.CompareAndSwap(old, uint64(at)); old = s.structure.Load() {
+		}
 	}
 	return at
 }
@@ -222,10 +232,19 @@ func (s *sitting) endPartsLocked(at evidence.Offset) {
 	}
 	for i := range s.parts {
 		if p := &s.parts[i]; running[p.Number] {
-			p.End = max(at, p.Start)
+			p.End = max(at, p.Start, p.End)
 			s.write(recPart, encodeJSON(*p))
 		}
 	}
+}
+
+// partReaches makes a part no shorter than what is recorded of it: a frame lasts
+// a little longer than to the moment at which it was the last.
+func (s *sitting) partReaches(number int, end evidence.Offset) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &s.parts[number-1]
+	p.End = max(p.End, end)
 }
 
 func (s *sitting) currentPart(src *source) int {
@@ -243,7 +262,7 @@ func (s *sitting) reconnected(src *source, at evidence.Offset) int {
 	defer s.mu.Unlock()
 	if old := src.ownPart; old != 0 {
 		p := &s.parts[old-1]
-		p.End = max(at, p.Start)
+		p.End = max(at, p.Start, p.End)
 		s.write(recPart, encodeJSON(*p))
 	}
 	src.ownPart = s.partLocked("reconnect", at)

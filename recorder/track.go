@@ -31,6 +31,8 @@ type track struct {
 	gapCause string // why there is a gap before the next frame; "": none
 	lossy    bool   // a backlog kept frames out of the journal
 
+	lastKnown bool // last is of this stream
+
 	keyAt   time.Duration // last random access point
 	askedAt time.Duration // last time one was asked for
 	rtt     time.Duration
@@ -67,7 +69,7 @@ func (t *track) begin(f *feed, stream *media.Stream) {
 		timescale = 48000
 	}
 	t.clock = trackClock{timescale: timescale, source: t.source.clock}
-	t.keyAt, t.askedAt = 0, 0
+	t.keyAt, t.askedAt, t.lastKnown = 0, 0, false
 	t.heard = t.source.sitting.r.now()
 }
 
@@ -177,10 +179,10 @@ func (t *track) keep(o media.Output) {
 	}
 	arrival := s.offsetOf(f.Arrival)
 	t.clock.note(arrival, f.Time)
-	if f.Time < t.last-t.clock.timescale && t.part != 0 {
+	if t.lastKnown && f.Time < t.last-t.clock.timescale {
 		t.source.broken = true // the sender's media clock was set back
 	}
-	t.last = f.Time
+	t.last, t.lastKnown = f.Time, true
 	if f.Config != nil {
 		t.config = f.Config
 	}
@@ -315,6 +317,7 @@ func (t *track) store(segments []media.Segment, err error) {
 		t.positions = append(t.positions[:0], t.positions[n:]...)
 		s.seal(job)
 		t.mu.Unlock()
+		s.partReaches(t.part, p.end)
 		if a := t.source.audio; t.ev.Kind == evidence.Video && a != nil && a.part == t.part {
 			a.cut(p.end)
 		}
