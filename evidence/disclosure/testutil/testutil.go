@@ -167,6 +167,7 @@ type Recording struct {
 	Manifest evidence.Manifest
 	Segments []evidence.Segment
 	Plain    [][]byte // by position
+	Cipher   [][]byte // by position
 }
 
 // Shape says what a recording looks like.
@@ -174,6 +175,11 @@ type Shape struct {
 	Sources int // cameras with microphones
 	Parts   int // each with Loops times the clip
 	Loops   int
+	// Of names the interview that was recorded; the zero value makes one up.
+	Of evidence.Interview
+	// Encrypt makes the stored object of a plaintext; nil makes something that
+	// nobody opens.
+	Encrypt func(plain []byte) ([]byte, error)
 	// Change may alter the manifest before it is sealed.
 	Change func(*evidence.Manifest)
 }
@@ -190,6 +196,12 @@ func (w *World) Record(t testing.TB, shape Shape) *Recording {
 		CaseReference: commitment, StartedAt: started, TimeZone: "Europe/Belgrade", Clock: evidence.Clocks{Source: "server", Uncertainty: -1},
 		Sources: []evidence.ManifestSource{}, Tracks: []evidence.ManifestTrack{}, Parts: []evidence.Part{}, Events: []evidence.Event{}, Gaps: []evidence.Gap{},
 		Encryption: evidence.Encryption{Scheme: "age-v1", Recipient: "age1pq1test"}, Software: "toldonce test",
+	}
+	if shape.Of.ID != "" {
+		m.Interview, m.Recording, m.Case = shape.Of.ID, shape.Of.Recording, shape.Of.Case
+	}
+	if shape.Encrypt == nil {
+		shape.Encrypt = func(plain []byte) ([]byte, error) { return append([]byte("encrypted "), plain...), nil }
 	}
 	tree := seal.NewTree()
 	partLength := evidence.Offset(shape.Loops) * 6_000_000
@@ -253,11 +265,13 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 	add := func(l evidence.Leaf, plain []byte) {
 		l.Type, l.Version, l.Salt, l.Recording, l.Track = evidence.TypeLeaf, 1, evidence.NewSalt(), m.Recording, tr.ID
 		l.Plain = evidence.Digest{SHA256: sum(plain), Size: int64(len(plain))}
-		l.Cipher = evidence.Digest{SHA256: sum(append([]byte("encrypted "), plain...)), Size: int64(len(plain)) + 10}
+		cipher, err := shape.Encrypt(plain)
+		check(t, err)
+		l.Cipher = evidence.Digest{SHA256: sum(cipher), Size: int64(len(cipher))}
 		pos, err := tree.Append(l)
 		check(t, err)
 		r.Segments = append(r.Segments, evidence.Segment{Leaf: l, Position: pos, ObjectKey: fmt.Sprint("object-", pos)})
-		r.Plain = append(r.Plain, plain)
+		r.Plain, r.Cipher = append(r.Plain, plain), append(r.Cipher, cipher)
 	}
 	add(evidence.Leaf{Kind: evidence.LeafInit, Part: 1, DecodeTime: "0"}, init)
 	decode := 0x1_8000_0000 + rand.Uint64N(1<<31) // RTP starts anywhere and is unwrapped beyond 32 bits

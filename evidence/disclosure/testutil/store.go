@@ -1,0 +1,174 @@
+package testutil
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/envelope"
+)
+
+// Store is a [disclosure.Store], the objects and the keys of one recording, in
+// memory. Custody entries go to the log of the world.
+type Store struct {
+	T         testing.TB
+	World     *World
+	Held      evidence.Interview
+	Recording *Recording
+	Key       envelope.DataKey
+	// Fail is asked before each method does anything.
+	Fail func(method string) error
+	// Clock tells the time; it moves only when a test moves it.
+	Clock evidence.Instant
+
+	mu      sync.Mutex
+	exports []disclosure.Export
+	Erased  bool // the recording's key was erased
+}
+
+// NewStore records an interview under a fresh key.
+func NewStore(t testing.TB, w *World) *Store {
+	t.Helper()
+	s := &Store{T: t, World: w, Key: envelope.NewDataKey(), Clock: evidence.At(time.Now())}
+	s.Held = evidence.Interview{ID: evidence.NewID(), Agency: w.Agency, Case: evidence.NewID(), Recording: evidence.NewID(), State: evidence.StateSealed}
+	recipient, err := s.Key.Recipient()
+	check(t, err)
+	sealer, err := envelope.NewSealer(recipient)
+	check(t, err)
+	s.Recording = w.Record(t, Shape{Sources: 1, Parts: 1, Loops: 1, Of: s.Held, Encrypt: func(plain []byte) ([]byte, error) {
+		cipher, _, _, err := sealer.Encrypt(plain)
+		return cipher, err
+	}})
+	return s
+}
+
+func (s *Store) fail(method string) error {
+	if s.Fail == nil {
+		return nil
+	}
+	return s.Fail(method)
+}
+
+// Now implements [disclosure.Store].
+func (s *Store) Now(context.Context) (evidence.Instant, error) { return s.Clock, s.fail("Now") }
+
+// Interview implements [disclosure.Store].
+func (s *Store) Interview(_ context.Context, id evidence.ID) (evidence.Interview, error) {
+	if id != s.Held.ID {
+		return evidence.Interview{}, evidence.ErrNotFound
+	}
+	return s.Held, s.fail("Interview")
+}
+
+// Sealed implements [disclosure.Store].
+func (s *Store) Sealed(context.Context, evidence.ID) (evidence.SealedRecording, error) {
+	return s.Recording.Sealed, s.fail("Sealed")
+}
+
+// Segments implements [disclosure.Store].
+func (s *Store) Segments(context.Context, evidence.ID) ([]evidence.Segment, error) {
+	return s.Recording.Segments, s.fail("Segments")
+}
+
+// RecordingKey implements [disclosure.Store].
+func (s *Store) RecordingKey(context.Context, evidence.ID) ([]byte, string, error) {
+	return s.Key[:], s.Recording.Manifest.Encryption.Recipient, s.fail("RecordingKey")
+}
+
+// OpenRecordingKey implements [disclosure.Keys].
+func (s *Store) OpenRecordingKey(context.Context, evidence.ID, []byte) (envelope.DataKey, error) {
+	if s.Erased {
+		return envelope.DataKey{}, envelope.ErrErased
+	}
+	return s.Key, s.fail("OpenRecordingKey")
+}
+
+// Get implements [disclosure.Objects].
+func (s *Store) Get(_ context.Context, key, _ string) ([]byte, error) {
+	var position int
+	if _, err := fmt.Sscanf(key, "object-%d", &position); err != nil {
+		return nil, evidence.ErrNotFound
+	}
+	return s.Recording.Cipher[position], s.fail("Get")
+}
+
+// CreateExport implements [disclosure.Store].
+func (s *Store) CreateExport(_ context.Context, e disclosure.Export, entry custody.Entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fail("CreateExport"); err != nil {
+		return err
+	}
+	s.World.Log.Append(s.T, entry)
+	s.exports = append(s.exports, e)
+	return nil
+}
+
+// Export implements [disclosure.Store].
+func (s *Store) Export(_ context.Context, id evidence.ID) (disclosure.Export, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.exports {
+		if e.ID == id {
+			return e, nil
+		}
+	}
+	return disclosure.Export{}, evidence.ErrNotFound
+}
+
+// Exports implements [disclosure.Store].
+func (s *Store) Exports(context.Context, disclosure.Filter) ([]disclosure.Export, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := slices.Clone(s.exports)
+	slices.Reverse(out)
+	return out, nil
+}
+
+// ChangeExport implements [disclosure.Store].
+func (s *Store) ChangeExport(_ context.Context, e disclosure.Export, entry custody.Entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fail("ChangeExport"); err != nil {
+		return err
+	}
+	for i, old := range s.exports {
+		if old.ID == e.ID && old.Version == e.Version {
+			e.Version++
+			s.exports[i] = e
+			s.World.Log.Append(s.T, entry)
+			return nil
+		}
+	}
+	return evidence.ErrConflict
+}
+
+// RenewExport implements [disclosure.Store].
+func (s *Store) RenewExport(_ context.Context, id evidence.ID, attempt int, until evidence.Instant) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range s.exports {
+		if e.ID == id && e.Attempt == attempt && e.LeaseUntil > 0 {
+			s.exports[i].LeaseUntil = until
+			return nil
+		}
+	}
+	return evidence.ErrConflict
+}
+
+// Actions lists the actions in the log about an export, in order.
+func (s *Store) Actions(export evidence.ID) []string {
+	var out []string
+	for _, r := range s.World.Log.records {
+		if r.Leaf.Subject == export {
+			out = append(out, r.Leaf.Action)
+		}
+	}
+	return out
+}
