@@ -52,8 +52,8 @@ export class CasePages {
 
   async recordWrittenConsent(caseId: string, document: string): Promise<void> {
     await this.page.goto(`/cases/${caseId}/consents/new`);
-    await this.page.getByLabel(t('giver_self'), { exact: true }).check();
-    await this.page.getByLabel(t('form_written'), { exact: true }).check();
+    await this.page.getByRole('radio', { name: t('giver_self') }).check();
+    await this.page.getByRole('radio', { name: t('form_written') }).check();
     await this.page.getByLabel(t('consent_document')).fill(document);
     await this.page.getByRole('button', { name: t('consent_record') }).click();
     await this.page.waitForURL(/\/consents$/);
