@@ -44,8 +44,8 @@ func settings(t *testing.T) []setting {
 	}
 }
 
-// program is a running server.
-type programUnderTest struct {
+// runningServer is the program as a process of its own.
+type runningServer struct {
 	cmd  *exec.Cmd
 	line []byte // the first that it printed
 	log  *safeBuffer
@@ -84,9 +84,9 @@ func toldonce(t *testing.T, env []string, args ...string) *exec.Cmd {
 }
 
 // launch starts a server and waits for its first line.
-func launch(t *testing.T, env []string, args ...string) *programUnderTest {
+func launch(t *testing.T, env []string, args ...string) *runningServer {
 	t.Helper()
-	p := &programUnderTest{cmd: toldonce(t, env, args...), log: &safeBuffer{}, done: make(chan error, 1)}
+	p := &runningServer{cmd: toldonce(t, env, args...), log: &safeBuffer{}, done: make(chan error, 1)}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -126,20 +126,20 @@ func launch(t *testing.T, env []string, args ...string) *programUnderTest {
 }
 
 // kill ends the server as a power cut would.
-func (p *programUnderTest) kill(t *testing.T) {
+func (p *runningServer) kill(t *testing.T) {
 	t.Helper()
 	p.signal(t, syscall.SIGKILL)
 }
 
 // end asks the server to end and demands that it does so in order.
-func (p *programUnderTest) end(t *testing.T) {
+func (p *runningServer) end(t *testing.T) {
 	t.Helper()
 	if err := p.signal(t, syscall.SIGTERM); err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
 }
 
-func (p *programUnderTest) signal(t *testing.T, s syscall.Signal) error {
+func (p *runningServer) signal(t *testing.T, s syscall.Signal) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func (p *programUnderTest) signal(t *testing.T, s syscall.Signal) error {
 	}
 }
 
-// client runs commands against a server as one person.
+// commandLine runs commands against a server as one person.
 type commandLine struct{ url, token string }
 
 // run executes a command and returns what it printed and its exit code.

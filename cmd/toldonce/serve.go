@@ -208,8 +208,8 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	group.Go(func() error { return ready(s) })
 	err = group.Wait()
 	s.log.Info("ended")
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // told to end while it was getting ready
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("told to end before it was ready: %w", err)
 	}
 	return err
 }

@@ -122,7 +122,7 @@ func checkDemo(t *testing.T, d demoReady) {
 }
 
 // recordStory records the ready interview from two cameras and stops it.
-func recordStory(t *testing.T, d demoReady, c commandLine) map[string]publish.Result {
+func recordStory(t *testing.T, d demoReady, c commandLine) {
 	t.Helper()
 	cameras := play(t, d.Tracks, 12*time.Second)
 	var status interviewStatus
@@ -131,7 +131,7 @@ func recordStory(t *testing.T, d demoReady, c commandLine) map[string]publish.Re
 		t.Errorf("after start the interview is %s", status.State)
 	}
 	c.fails(t, exitConflict, "interview", "start", string(d.Interview))
-	results := cameras()
+	cameras()
 	c.ok(t, &status, "interview", "status", string(d.Interview))
 	if status.State != evidence.StateRecording {
 		t.Errorf("while recording the interview is %s", status.State)
@@ -152,27 +152,25 @@ func recordStory(t *testing.T, d demoReady, c commandLine) map[string]publish.Re
 	if !strings.Contains(out, "sealed") || !strings.Contains(out, "close-up") {
 		t.Errorf("the status for people: %s", out)
 	}
-	return results
 }
 
 // play connects a camera to each source and returns once media flows. The
 // function that it returns waits for the end.
-func play(t *testing.T, tracks []demoTrack, length time.Duration) (wait func() map[string]publish.Result) {
+func play(t *testing.T, tracks []demoTrack, length time.Duration) (wait func()) {
 	t.Helper()
 	type played struct {
-		name   string
-		result publish.Result
-		err    error
+		name string
+		err  error
 	}
 	connected := make(chan struct{}, len(tracks))
 	done := make(chan played, len(tracks))
 	for _, tr := range tracks {
 		go func() {
-			r, err := publish.Run(t.Context(), publish.Options{
+			_, err := publish.Run(t.Context(), publish.Options{
 				Signal: publish.WHIP(nil, tr.WHIP, tr.Token), Duration: length,
 				Connected: func() { connected <- struct{}{} },
 			})
-			done <- played{tr.Name, r, err}
+			done <- played{tr.Name, err}
 		}()
 	}
 	for range tracks {
@@ -184,17 +182,13 @@ func play(t *testing.T, tracks []demoTrack, length time.Duration) (wait func() m
 			t.Fatal("a camera did not connect")
 		}
 	}
-	return func() map[string]publish.Result {
+	return func() {
 		t.Helper()
-		results := map[string]publish.Result{}
 		for range tracks {
-			p := <-done
-			if p.err != nil {
+			if p := <-done; p.err != nil {
 				t.Errorf("camera %s: %v", p.name, p.err)
 			}
-			results[p.name] = p.result
 		}
-		return results
 	}
 }
 
@@ -397,10 +391,9 @@ func flip(t *testing.T, file string) {
 
 // crashStory ends the power in the middle of a recording, and seals what was
 // recorded after the next start.
-func crashStory(t *testing.T, s setting, data string, server *programUnderTest, d demoReady) {
+func crashStory(t *testing.T, s setting, data string, server *runningServer, d demoReady) {
 	t.Helper()
-	cameras := play(t, d.Tracks, 30*time.Second)
-	_ = cameras // they lose their server
+	play(t, d.Tracks, 30*time.Second) // the cameras will lose their server
 	interviewer, custodian := d.as(evidence.RoleInterviewer), d.as(evidence.RoleCustodian)
 	var status interviewStatus
 	interviewer.ok(t, &status, "interview", "start", string(d.Interview))
