@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Eyevinn/mp4ff/mp4"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -175,6 +176,9 @@ type Shape struct {
 	Sources int // cameras with microphones
 	Parts   int // each with Loops times the clip
 	Loops   int
+	// Inflate adds so many bytes to each sample of the media, which then is large
+	// and cannot be decoded any more.
+	Inflate int
 	// Of names the interview that was recorded; the zero value makes one up.
 	Of evidence.Interview
 	// Encrypt makes the stored object of a plaintext; nil makes something that
@@ -282,6 +286,9 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 			for _, s := range segments {
 				length := 2 * scale
 				plain := retime(t, s, decode)
+				if shape.Inflate > 0 {
+					plain = inflate(t, plain, shape.Inflate)
+				}
 				add(evidence.Leaf{
 					Kind: evidence.LeafMedia, Part: part.Number, Index: tr.Segments, Start: at, End: at + 2_000_000,
 					DecodeTime: fmt.Sprintf("%x", decode), Duration: length, Frames: frames, Independent: true,
@@ -330,6 +337,25 @@ func retime(t testing.TB, segment []byte, decode uint64) []byte {
 	}
 	binary.BigEndian.PutUint64(out[i+8:], decode)
 	return out
+}
+
+func inflate(t testing.TB, segment []byte, by int) []byte {
+	t.Helper()
+	file, err := mp4.DecodeFile(bytes.NewReader(segment))
+	check(t, err)
+	old := file.Segments[0].Fragments[0]
+	samples, err := old.GetFullSamples(nil)
+	check(t, err)
+	larger, err := mp4.CreateFragment(old.Moof.Mfhd.SequenceNumber, old.Moof.Traf.Tfhd.TrackID)
+	check(t, err)
+	for _, s := range samples {
+		s.Data = append(slices.Clone(s.Data), make([]byte, by)...)
+		s.Size = uint32(len(s.Data))
+		larger.AddFullSample(s)
+	}
+	var out bytes.Buffer
+	check(t, larger.Encode(&out))
+	return out.Bytes()
 }
 
 // Plaintext returns segments from memory.
