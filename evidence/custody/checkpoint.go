@@ -15,7 +15,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-// ErrForked: the log contradicts a checkpoint that was signed before, so that
+// ErrForked says that the log contradicts a checkpoint that was signed before, so that
 // entries were changed or removed. Nothing is signed any more until a person has
 // looked into it.
 var ErrForked = errors.New("the custody log contradicts a checkpoint that was signed before")

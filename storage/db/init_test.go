@@ -158,6 +158,7 @@ func TestDamagedHeadIsFatal(t *testing.T) {
 		"a node is another":      `UPDATE custody_hash SET hash = (SELECT hash FROM custody_hash WHERE idx = 0) WHERE idx = 7`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			each(t, func(t *testing.T, in *installation) {
 				for range 4 {
 					if err := in.AppendEntry(t.Context(), act("test.act")); err != nil {
