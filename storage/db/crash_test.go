@@ -355,3 +355,31 @@ func TestDeadConnectionsAreReplaced(t *testing.T) {
 	}
 	in.holds(t)
 }
+
+// A full disk loses an act, not the log.
+func TestFullDisk(t *testing.T) {
+	in := install(t, "sqlite")
+	iv := in.interview(t, evidence.StateReady)
+	var pages int
+	if err := in.w.QueryRowContext(t.Context(), `PRAGMA page_count`).Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	in.raw(t, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages+20))
+	done := 0
+	var err error
+	for ; err == nil && done < 1000; done++ {
+		_, err = in.SaveSource(t.Context(), evidence.Source{ID: evidence.NewID(), Interview: iv.ID, Role: evidence.SourceRoom, Name: string(evidence.NewID()), TokenHash: []byte(evidence.NewID())}, act("source.add"))
+	}
+	if !errors.Is(err, evidence.ErrUnavailable) || done < 2 {
+		t.Fatalf("after %d acts: %v", done, err)
+	}
+	if sources := count(t, in.r, "source"); sources != int64(done-1) || in.size(t) != 1+sources {
+		t.Fatalf("%d sources and %d entries of %d acts", sources, in.size(t)-1, done-1)
+	}
+	in.holds(t)
+	in.raw(t, `PRAGMA max_page_count = 1000000`)
+	if err := in.AppendEntry(t.Context(), act("test.act")); err != nil {
+		t.Fatal(err)
+	}
+	in.holds(t)
+}

@@ -140,9 +140,11 @@ func addOpenings(ctx context.Context, q querier, records []custody.Record) error
 // EraseOpening erases one personal text of the entry at position: the leaf, its
 // hash and every proof stay. The erasure is an entry itself, with the details
 // "position" and "field". It returns [evidence.ErrNotFound] if there is no such
-// opening. On SQLite the text is gone from the database's files when it returns;
-// on PostgreSQL the row's old version leaves the data files with the next vacuum,
-// and write-ahead logs and backups that were kept still hold it on both.
+// opening. On SQLite the text is gone from the database's files when it returns
+// nil; an error wrapping [evidence.ErrUnavailable] from then on means that it was
+// erased and a reader keeps it in the write-ahead log a little longer. On
+// PostgreSQL the row's old version leaves the data files with the next vacuum.
+// Archived write-ahead logs and backups that were kept still hold it on both.
 func (s *Store) EraseOpening(ctx context.Context, position int64, field string, entry custody.Entry) error {
 	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		n, err := tx.exec(ctx, `DELETE FROM custody_opening WHERE position = $1 AND field = $2`, position, field)
@@ -161,8 +163,13 @@ func (s *Store) EraseOpening(ctx context.Context, position int64, field string, 
 	}
 	if s.dialect == sqliteDialect {
 		// The pages as they were before secure_delete still stand in the write-ahead log.
-		if _, err := s.w.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
-			return fmt.Errorf("erasing %s of custody entry %d from the write-ahead log: %w", field, position, err)
+		var busy, pages, moved int
+		err := s.w.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+		if err == nil && busy != 0 {
+			err = evidence.ErrUnavailable
+		}
+		if err != nil {
+			return fmt.Errorf("%s of custody entry %d was erased, but still stands in the write-ahead log: %w", field, position, err)
 		}
 	}
 	return nil
