@@ -378,7 +378,7 @@ func (s *source) restore(saved savedTrack, end *leafEnd, ledger evidenceCounts, 
 	t.replay(f.frames[saved.Number], end, configs)
 	t.flush()
 	t.place.newPart()
-	s.broken = true
+	t.broken = true
 }
 
 // replay feeds journalled frames that no stored segment holds.

@@ -44,7 +44,6 @@ type source struct {
 	video     *track
 	recording bool          // frames are kept
 	begunAt   time.Duration // since when
-	broken    bool          // what comes next does not continue what was recorded
 	halted    chan struct{} // closed when everything from before a halt is decided; nil: no halt
 	haltBy    time.Duration // when waiting for it ends
 	quiet     []chan struct{}
@@ -216,7 +215,6 @@ func (s *source) streamEnded(f *feed) {
 // sessionEnded notes that the source is away.
 func (s *source) sessionEnded() {
 	s.clock = &sourceClock{}
-	s.broken = true
 	if s.recording {
 		s.sitting.sourceLeft(s)
 	}
@@ -301,19 +299,15 @@ func (s *source) finishHalt() {
 	s.halted = nil
 }
 
-// nextPart is the part to which a frame at an interview time belongs: a new one
-// if the source was away since it was last recorded.
-func (s *source) nextPart(at evidence.Offset) int {
+// nextPart is the part to which a track's frame at an interview time belongs: a
+// new one if the track does not continue what was recorded of it in this one. The
+// source's other track follows into it with its next frame.
+func (s *source) nextPart(t *track, at evidence.Offset) int {
 	part := s.sitting.currentPart(s)
-	if s.broken {
-		for _, t := range s.tracks() {
-			if t != nil && t.part == part {
-				part = s.sitting.reconnected(s, at)
-				break
-			}
-		}
-		s.broken = false
+	if t.broken && t.part == part {
+		part = s.sitting.reconnected(s, at)
 	}
+	t.broken = false
 	return part
 }
 

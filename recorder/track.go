@@ -32,6 +32,7 @@ type track struct {
 	lossy    bool   // a backlog kept frames out of the journal
 
 	lastKnown bool // last is of this stream
+	broken    bool // what comes next does not continue what was recorded
 
 	keyAt   time.Duration // last random access point
 	askedAt time.Duration // last time one was asked for
@@ -82,7 +83,7 @@ func (t *track) endStream(now time.Duration) {
 	t.closeTally()
 	t.publish(now, true)
 	t.feed, t.stream = nil, nil
-	t.source.broken = true
+	t.broken = true
 	t.mu.Lock()
 	t.status.Live, t.status.Level, t.status.RoundTrip = false, nil, 0
 	t.mu.Unlock()
@@ -180,7 +181,7 @@ func (t *track) keep(o media.Output) {
 	arrival := s.offsetOf(f.Arrival)
 	t.clock.note(arrival, f.Time)
 	if t.lastKnown && f.Time < t.last-t.clock.timescale {
-		t.source.broken = true // the sender's media clock was set back
+		t.broken = true // the sender's media clock was set back
 	}
 	t.last, t.lastKnown = f.Time, true
 	if f.Config != nil {
@@ -189,7 +190,7 @@ func (t *track) keep(o media.Output) {
 	if t.number == 0 {
 		t.declare(f.Config)
 	}
-	if part := t.source.nextPart(t.clockNow(f.Time, arrival)); part != t.part {
+	if part := t.source.nextPart(t, t.clockNow(f.Time, arrival)); part != t.part {
 		t.flush()
 		t.place.newPart()
 		t.beginPart(part, f.Time)

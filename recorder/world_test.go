@@ -383,6 +383,7 @@ type world struct {
 	actor   evidence.Actor
 	iv      evidence.Interview
 	rec     *Recorder
+	tcp     net.Listener // nil: none
 }
 
 func newWorld(t testing.TB) *world {
@@ -421,7 +422,7 @@ func (w *world) open() {
 	}
 	w.rec, err = New(w.t.Context(), Config{
 		Store: w.store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: w.gate, Facts: fixedFacts{},
-		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

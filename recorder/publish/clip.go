@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,6 +78,8 @@ func Load(data []byte) (*Clip, error) {
 	if len(clip.video) == 0 || !clip.video[0].key {
 		return nil, fmt.Errorf("clip: %w: no H.264 that begins with a key frame", evidence.ErrInvalid)
 	}
+	// What begins at the end or behind it would overlap with the next round.
+	clip.audio = slices.DeleteFunc(clip.audio, func(s sample) bool { return s.at >= clip.length })
 	return clip, nil
 }
 
