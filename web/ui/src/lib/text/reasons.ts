@@ -139,4 +139,9 @@ export const reasonTexts: Record<string, () => string> = {
   'grant.source': m.reason_grant_source,
   'grant.state': m.reason_grant_state,
   'login.too_many': m.reason_login_too_many,
+  'interview.state': m.reason_interview_state,
+  'interview.elsewhere': m.reason_interview_elsewhere,
+  'marker.form': m.reason_marker_form,
+  'marker.note': m.reason_marker_note,
+  'source.role': m.reason_source_role,
 };

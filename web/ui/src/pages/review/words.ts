@@ -23,7 +23,7 @@ export function eventWords(event: Schema['PlaybackEvent']): string | undefined {
     case 'phase':
       return phaseWord(event.value ?? '');
     case 'marker':
-      return event.value?.startsWith('present.') ? undefined : m.mark();
+      return event.value?.startsWith('present-') ? undefined : m.mark();
     default:
       return undefined;
   }

@@ -28,6 +28,13 @@ export function publishTroubleWords(trouble: PublishTrouble): string {
 
 /** Kinds of alarm that the recorder raises. */
 const alarms: Record<string, () => string> = {
+  'recorder.segment': m.alarm_recorder_segment,
+  'recorder.database': m.alarm_recorder_database,
+  'recorder.sealing': m.alarm_recorder_sealing,
+  'recorder.source_away': m.alarm_recorder_source_away,
+  'recorder.no_picture': m.alarm_recorder_silent,
+  'recorder.overload': m.alarm_recorder_queue,
+  'recorder.no_source': m.alarm_recorder_no_source,
   'spool.reserve': m.alarm_spool_reserve,
   'spool.write': m.alarm_spool_write,
   'spool.backlog': m.alarm_spool_backlog,
