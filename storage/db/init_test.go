@@ -2,9 +2,11 @@ package db
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -220,4 +222,22 @@ func TestReadersCannotWrite(t *testing.T) {
 		}
 		in.holds(t)
 	})
+}
+
+// versions lists the numbers of a dialect's migrations.
+func versions(dialect string) ([]int, error) {
+	entries, err := fs.ReadDir(migrations, "migrations/"+dialect)
+	if err != nil {
+		return nil, err
+	}
+	var out []int
+	for _, e := range entries {
+		number, _, _ := strings.Cut(e.Name(), "_")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -248,25 +247,6 @@ func syncDir(dir string) error {
 	}
 	defer f.Close()
 	return f.Sync()
-}
-
-// versions lists the numbers of a dialect's migrations, for the test that both
-// have the same.
-func versions(dialect string) ([]int, error) {
-	entries, err := fs.ReadDir(migrations, "migrations/"+dialect)
-	if err != nil {
-		return nil, err
-	}
-	var out []int
-	for _, e := range entries {
-		number, _, _ := strings.Cut(e.Name(), "_")
-		n, err := strconv.Atoi(number)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, n)
-	}
-	return out, nil
 }
 
 // LogKey returns the wrapped key that signs the log's checkpoints, and its public
