@@ -383,7 +383,7 @@ func (l *Ledger) Pop(now time.Duration) (Packet, bool) {
 				return Packet{}, false
 			}
 		case probed:
-			if s.tries < leadTries || now < s.next {
+			if (s.tries < leadTries || now < s.next) && now-s.since < l.horizon {
 				return Packet{}, false
 			}
 		}
