@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -256,6 +257,21 @@ func TestMakefileParses(t *testing.T) {
 		out, err := exec.Command("make", "--no-print-directory", "-C", repo, "-n", target).CombinedOutput()
 		if err != nil {
 			t.Errorf("make -n %s: %v\n%s", target, err, out)
+		}
+	}
+}
+
+// Every relative link in the documents leads to a file.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)`)
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "docs/threat-model.md", "deploy/OPERATIONS.md"} {
+		for _, m := range link.FindAllStringSubmatch(readFile(t, doc), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(repo, filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s: %v", doc, err)
+			}
 		}
 	}
 }

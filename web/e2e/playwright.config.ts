@@ -6,6 +6,8 @@ const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export default defineConfig({
   testDir: '.',
   testMatch: '**/*.spec.ts',
+  // Figures are for `make bench` alone.
+  grepInvert: process.env.TOLDONCE_BENCH ? undefined : /@bench/,
   outputDir: 'test-results',
   globalSetup: './camera.ts',
   // One recorder, one story: the journeys build on the same demonstration.

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -60,7 +61,8 @@ func demonstration(t *testing.T, program string, stores []string) []byte {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	cmd := exec.CommandContext(ctx, program, "demo", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--json")
 	cmd.Env = append(os.Environ(), stores...)
-	cmd.Stderr = os.Stderr
+	var log bytes.Buffer // read once the process has ended
+	cmd.Stderr = &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -74,6 +76,9 @@ func demonstration(t *testing.T, program string, stores []string) []byte {
 		cancel()
 		if err := cmd.Wait(); err != nil && ctx.Err() == nil {
 			t.Errorf("the server ended with: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("its log:\n%s", &log)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadBytes('\n')
