@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/recorder/publish"
 )
 
@@ -91,5 +94,71 @@ func plays(t testing.TB, file []byte) {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-v", "warning", "-i", name, "-f", "null", "-").CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("ffmpeg: %v\n%s", err, out)
+	}
+}
+
+func TestARecordingOnARealDatabase(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	cam := w.camera(evidence.SourceRoom)
+	w.start()
+	off := cam.onAir(publish.Options{})
+	w.until("it records", whole(80, 2))
+	if _, err := w.rec.Pause(t.Context(), w.actor, w.iv.ID, "a break"); err != nil {
+		t.Fatal(err)
+	}
+	if iv, err := w.real.Interview(t.Context(), w.iv.ID); err != nil || iv.State != evidence.StatePaused {
+		t.Errorf("%+v %v", iv, err)
+	}
+	if _, err := w.rec.Resume(t.Context(), w.actor, w.iv.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.rec.Mark(t.Context(), w.actor, w.iv.ID, evidence.EventPhase, "closure", "all was said"); err != nil {
+		t.Fatal(err)
+	}
+	st := w.stop()
+	off()
+	iv, err := w.real.Interview(t.Context(), w.iv.ID)
+	if err != nil || iv.State != evidence.StateSealed || iv.StartedAt == 0 || iv.StoppedAt < iv.StartedAt || iv.SealedAt < iv.StoppedAt {
+		t.Errorf("%+v %v", iv, err)
+	}
+	segments, err := w.real.Segments(t.Context(), w.iv.Recording)
+	if err != nil || len(segments) < 6 {
+		t.Errorf("%d segments, %v", len(segments), err)
+	}
+	sealed, err := w.real.Sealed(t.Context(), w.iv.Recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := seal.ParseManifest(sealed.Manifest)
+	if err != nil || m.Tree.Size != int64(len(segments)) || len(sealed.Pages) != 1 {
+		t.Errorf("%v %+v", err, m.Tree)
+	}
+	again, err := w.rec.Status(t.Context(), w.iv.ID)
+	if err != nil || !again.Sealed || len(again.Tracks) != len(st.Tracks) {
+		t.Errorf("%+v %v", again, err)
+	}
+}
+
+// The whole way: a withdrawal in the consent service ends the recording.
+func TestAWithdrawalEndsTheRecordingThatRestsOnIt(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	cam := w.camera(evidence.SourceRoom)
+	w.start()
+	off := cam.onAir(publish.Options{})
+	defer off()
+	w.until("it records", whole(30, 2))
+	if _, err := w.around.Consent.Withdraw(t.Context(), w.around.Actors[evidence.RoleAdvocate], w.consent.ID, consent.Withdrawal{Reason: "She wants to stop."}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("it is sealed", func(st Status) bool { return st.Sealed })
+	sealed, err := w.real.Sealed(t.Context(), w.iv.Recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := seal.ParseManifest(sealed.Manifest)
+	if err != nil || !slices.ContainsFunc(m.Events, func(e evidence.Event) bool { return e.Kind == evidence.EventConsentEnded }) {
+		t.Errorf("%v %+v", err, m.Events)
 	}
 }

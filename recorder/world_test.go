@@ -16,12 +16,15 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
 	"github.com/toldonce/toldonce/evidence/seal"
+	around "github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/recorder/media"
 	"github.com/toldonce/toldonce/recorder/publish"
+	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/keys"
 )
 
@@ -371,11 +374,17 @@ func (fixedFacts) RecordingFacts(context.Context, evidence.ID) (RecordingFacts, 
 	return RecordingFacts{CaseReference: c, TimeZone: "Europe/Belgrade"}, nil
 }
 
+// The real database does what the recorder asks for.
+var _ Store = (*db.Store)(nil)
+
 // world is everything around a recorder.
 type world struct {
 	t       testing.TB
 	dir     string
 	store   *memoryStore
+	real    *db.Store // used in place of store where it is set, with
+	around  *around.World
+	consent consent.Record
 	objects *memoryObjects
 	gate    *switchGate
 	keys    *keys.Local
@@ -414,14 +423,53 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// newRealWorld is a world on SQLite, with the real consent in front of it.
+func newRealWorld(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.close()
+	ctx := context.Background()
+	dsn := "sqlite:" + filepath.Join(w.dir, "toldonce.db")
+	key, verifier, err := custody.GenerateKey("log.test")
+	if err == nil {
+		err = db.Init(ctx, dsn, db.InitConfig{Origin: "log.test", LogVerifier: verifier, LogKey: []byte(key)})
+	}
+	if err == nil {
+		w.real, err = db.Open(ctx, dsn, time.Now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.around = around.NewQuick(t, w.real, func(time.Duration) {}).OpenCase()
+	iv := w.around.Plan(w.around.PlanFor(w.around.Victim.ID))
+	w.consent = w.around.Consents(w.around.WrittenConsent(w.around.Victim.ID, consent.ToRecord))
+	if w.iv, err = w.real.Interview(ctx, iv.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.actor = w.around.Actors[evidence.RoleInterviewer]
+	w.open()
+	t.Cleanup(func() {
+		w.close()
+		if err := w.real.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
 func (w *world) open() {
 	w.t.Helper()
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.rec, err = New(w.t.Context(), Config{
-		Store: w.store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: w.gate, Facts: fixedFacts{},
+	var store Store = w.store
+	var gate Gate = w.gate
+	if w.real != nil {
+		store, gate = w.real, w.around.Consent
+	}
+	w.rec, err = New(context.Background(), Config{
+		Store: store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
 		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {
