@@ -12,8 +12,13 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
-// eventBatch is how many events are read at once.
-const eventBatch = 200
+const (
+	// eventBatch is how many events are read at once.
+	eventBatch = 200
+	// maxReplay is how many events a client may be behind. One that was away for
+	// longer reads everything again, which is cheaper for both.
+	maxReplay = 10_000
+)
 
 // Event is the data of a server-sent event: that something happened, not what it
 // says. Read the thing again.
@@ -26,6 +31,11 @@ type Event struct {
 	Grant     evidence.ID `json:"grant,omitempty" doc:"For grant.*: the grant."`
 	Subject   evidence.ID `json:"subject,omitempty" doc:"The thing that it was done to."`
 	Yours     bool        `json:"yours" doc:"For grant.*: whether it is given to you. On grant.revoke and grant.end a player goes dark."`
+}
+
+// hello is the data of the first event of a stream.
+type hello struct {
+	Missed bool `json:"missed"` // events before this one are not sent again: read everything anew
 }
 
 type eventsInput struct {
@@ -47,12 +57,14 @@ func (s *Server) events(ctx context.Context, a evidence.Actor, in *eventsInput) 
 	if err != nil {
 		return nil, err
 	}
-	if after < 0 || after > last {
+	missed := after > last || after >= 0 && last-after > maxReplay
+	if after < 0 || missed {
 		after = last
 	}
 	return s.streamEvents(func(ctx context.Context, out *eventWriter) error {
-		// The client learns at once where to go on after a broken connection.
-		if err := out.event(after, "hello", struct{}{}); err != nil {
+		// The client learns at once where to go on after a broken connection, and
+		// whether it missed anything for good.
+		if err := out.event(after, "hello", hello{Missed: missed}); err != nil {
 			return err
 		}
 		for {

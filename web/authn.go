@@ -37,6 +37,7 @@ func callerOf(ctx context.Context) *caller {
 func (s *Server) admit(api huma.API, a admission) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		g := humagin.Unwrap(ctx)
+		g.Set(routine, a == background)
 		c, err := s.authenticate(g, a)
 		if err != nil {
 			writeProblem(g.Writer, g.Request, s.fail(g.Request.Context(), err))

@@ -126,6 +126,11 @@ func TestEvents(t *testing.T) {
 	if e := h.next(again); e.id != added.id || e.name != added.name {
 		t.Errorf("resumed at %+v, want %+v", e, added)
 	}
+	// An id that this log never gave out: start anew.
+	ahead, _ := h.listen(server, "/events", manager, "999999999")
+	if e := h.next(ahead); e.name != "hello" || e.id == "999999999" {
+		t.Errorf("ahead of the log: %+v", e)
+	}
 	for _, bad := range []string{"-1", "x", "1e3", "007"} {
 		r, err := http.NewRequest("GET", server.URL+"/api/v1/events", nil)
 		h.Must(err)

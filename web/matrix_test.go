@@ -209,15 +209,12 @@ func TestRefusalsHaveReasons(t *testing.T) {
 	h.grantAll(iv.ID, time.Hour)
 	path := "/interviews/" + string(iv.ID) + "/hls/" + string(tracks[1].Track.ID) + "/0.m4s"
 	h.Advance(2 * time.Hour)
-	h.cookies = nil2(h.cookies)
+	clear(h.cookies)
 	p := want[Problem](h, h.as(evidence.RoleProsecutor, "GET", path, nil), 403)
 	if len(p.Reasons) == 0 || p.Reasons[0].Code != "grant.over" || p.Reasons[0].Practice != "P28" || p.Detail != p.Reasons[0].Text {
 		t.Errorf("%+v", p)
 	}
 }
-
-// nil2 forgets who is signed in.
-func nil2[K comparable, V any](map[K]V) map[K]V { return map[K]V{} }
 
 // grantAll gives the prosecutor everything of an interview, from now on.
 func (h *harness) grantAll(interview evidence.ID, life time.Duration) Grant {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -45,11 +46,19 @@ func (s *Server) observe(c *gin.Context) {
 		took := time.Since(begun)
 		status := c.Writer.Status()
 		s.metrics.observe(c.Request.Method, route, status, took)
-		s.log.InfoContext(c.Request.Context(), "request", "request", requestID(c.Request.Context()), "method", methodLabel(c.Request.Method),
+		level := slog.LevelInfo
+		if c.GetBool(routine) && status < http.StatusBadRequest {
+			level = slog.LevelDebug
+		}
+		s.log.Log(c.Request.Context(), level, "request", "request", requestID(c.Request.Context()), "method", methodLabel(c.Request.Method),
 			"route", route, "status", status, "bytes", max(c.Writer.Size(), 0), "ms", took.Milliseconds())
 	}()
 	c.Next()
 }
+
+// routine marks requests that pages and players make by themselves, many times a
+// minute. Those that succeed are logged for debugging only; all are counted.
+const routine = "toldonce.routine"
 
 // methodLabel bounds what a client can make us write as a method.
 func methodLabel(method string) string {

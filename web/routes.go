@@ -179,6 +179,6 @@ var routes = []operation{
 	{post, "/log/audit", "logAudit", tagLog, signedIn, "Audit the log", "Rebuilds the tree from every entry and compares: stored hashes could hide tampering.",
 		patient(handle((*Server).logAudit))},
 
-	{get, "/events", "events", tagEvents, background, "What happens, as it happens", "Server-sent events from the durable event table, filtered to what you may know. Event names are the actions of the custody log; data is an Event. Send Last-Event-ID to go on where you were.",
+	{get, "/events", "events", tagEvents, background, "What happens, as it happens", "Server-sent events from the durable event table, filtered to what you may know. Event names are the actions of the custody log; data is {id, at, kind, case, interview, grant, subject, yours}: that something happened, so read it again. The first is hello: its id is where you are, and {missed: true} says that you were away too long to be told everything. The last, session with {code}, comes when you are no longer signed in. Send Last-Event-ID to go on where you were.",
 		stream(eventStream, (*Server).events)},
 }
