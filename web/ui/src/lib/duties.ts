@@ -54,7 +54,7 @@ const order = { now: 0, soon: 1, open: 2 };
 /** The duties in the order in which they press. */
 export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
   return [
-    ...lists.interviews.flatMap((it) => interviewDuty(me, it)),
+    ...lists.interviews.flatMap((it) => interviewDuty(me, it, lists.grants)),
     ...lists.grants.flatMap((it) => grantDuty(me, it, now)),
     ...lists.packages.flatMap(packageDuty),
     ...lists.accounts.flatMap((it) => accountDuty(me, it)),
@@ -62,7 +62,7 @@ export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
   ].sort((a, b) => order[a.urgency] - order[b.urgency]);
 }
 
-function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
+function interviewDuty(me: Me, it: Schema['Interview'], grants: Schema['Grant'][]): Duty[] {
   const title = m.duty_interview({ person: it.person.pseudonym, number: it.number, case: it.case.reference });
   const about = { key: `interview ${it.id}`, title, href: `/interviews/${it.id}` };
   const mine = me.role === 'interviewer';
@@ -88,6 +88,11 @@ function interviewDuty(me: Me, it: Schema['Interview']): Duty[] {
     case 'planned':
       if (!prepares) return [];
       return [{ ...about, urgency: 'soon', text: m.duty_interview_missing({ when: moment(it.planned_at) }), act: m.duty_see_missing() }];
+    case 'sealed': {
+      const asked = grants.some((grant) => grant.interview_id === it.id && grant.to.id === me.account_id && (grant.state === 'proposed' || grant.state === 'active'));
+      if (me.role !== 'prosecutor' || asked) return [];
+      return [{ ...about, urgency: 'open', text: m.duty_interview_sealed(), href: `${about.href}/review`, act: m.ask_grant() }];
+    }
     default:
       return [];
   }

@@ -28,6 +28,9 @@ const patience = 4_000;
 /** Waits between tries, ms. */
 const waits = [500, 1_000, 2_000, 3_000, 5_000];
 
+/** What ends a session: the page here, the page that is being closed, or the recorder at the seal. */
+export type Closing = 'here' | 'page' | 'recorder';
+
 interface Session {
   pc: RTCPeerConnection;
   location?: string;
@@ -73,11 +76,11 @@ export class Publisher {
     }
   }
 
-  /** Ends the session at the recorder. `leaving` is for a page that is being closed. */
-  close(leaving = false): void {
+  /** Ends the session at the recorder, unless the recorder ended it itself. */
+  close(how: Closing = 'here'): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#end(leaving);
+    this.#end(how);
     this.#set('closed');
   }
 
@@ -88,7 +91,7 @@ export class Publisher {
   }
 
   async #connect(): Promise<void> {
-    this.#end(false);
+    this.#end('here');
     this.#set(this.#tries === 0 ? 'connecting' : 'lost', this.trouble);
     const session: Session = { pc: new RTCPeerConnection() };
     this.#session = session;
@@ -168,7 +171,7 @@ export class Publisher {
   }
 
   #again(trouble: PublishTrouble): void {
-    this.#end(false);
+    this.#end('here');
     if (trouble === 'refused' || trouble === 'media') {
       this.#set('refused', trouble);
       this.#timer = setTimeout(() => void this.#connect(), 5_000);
@@ -180,17 +183,17 @@ export class Publisher {
     this.#timer = setTimeout(() => void this.#connect(), wait);
   }
 
-  #end(leaving: boolean): void {
+  #end(how: Closing): void {
     const session = this.#session;
     this.#session = undefined;
     if (!session) return;
     session.pc.close();
-    if (!session.location || !this.#current) return;
+    if (!session.location || !this.#current || how === 'recorder') return;
     void fetch(session.location, {
       method: 'DELETE',
       headers: { Authorization: `Bearer ${this.#current.token}` },
       credentials: 'omit',
-      keepalive: leaving,
+      keepalive: how === 'page',
     }).catch(() => {
       // The recorder notices by itself that the connection is gone.
     });

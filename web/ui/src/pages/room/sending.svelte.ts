@@ -2,7 +2,7 @@
 // over a reload of the page.
 import { api, ok, type Schema } from '$lib/api/client';
 import { Capture } from '$lib/media/capture.svelte';
-import { Publisher, type Endpoint, type PublishState, type PublishTrouble } from '$lib/media/whip';
+import { Publisher, type Endpoint, type PublishState, type PublishTrouble, type Closing } from '$lib/media/whip';
 
 export type SourceRole = Schema['InterviewSource']['role'];
 
@@ -62,11 +62,11 @@ export class Sending {
     if (this.state !== 'live') this.#publisher?.start();
   }
 
-  close(leaving = false): void {
-    this.#publisher?.close(leaving);
+  close(how: Closing = 'here'): void {
+    this.#publisher?.close(how);
     this.#publisher = undefined;
     this.state = 'idle';
-    if (!leaving) this.capture.close();
+    if (how !== 'page') this.capture.close();
   }
 
   async #endpoint(): Promise<Endpoint> {
