@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"io"
 	"runtime"
 	"sort"
@@ -35,9 +36,9 @@ func judge(t testing.TB, files testutil.Files, trust *seal.Trust) *Report {
 }
 
 // Every byte counts: whatever is flipped in whichever file, the package fails,
-// and a finding names the file. What the signature does not reach, the seal on
-// the package and what openssl reads of it, is flipped byte by byte; of the
-// others, which one digest each covers, a sample.
+// and a finding names the file. Of each file a sample is flipped. The seal on the
+// package, the one thing that no digest and no signature covers as a whole, is
+// flipped byte by byte.
 func TestAnyFlippedByteFails(t *testing.T) {
 	w := testutil.NewWorld(t)
 	files := w.Package(t, w.Record(t, testutil.Shape{Sources: 1, Parts: 1, Loops: 1}), "why")
@@ -58,16 +59,12 @@ func TestAnyFlippedByteFails(t *testing.T) {
 	sort.Strings(names)
 	for _, name := range names {
 		data := files[name]
-		apart := strings.HasPrefix(name, disclosure.PackageSeal)
-		step := 1
-		if !apart {
-			step = max(1, len(data)/40)
+		samples := 8
+		if strings.HasPrefix(name, disclosure.PackageSeal) {
+			samples = 60
 		}
-		for i := 0; i < len(data); i += step {
+		for i := 0; i < len(data); i += max(1, len(data)/samples) {
 			flips = append(flips, flip{name, i, 1 << (i % 8)})
-			if apart && i%7 == 0 {
-				flips = append(flips, flip{name, i, 0x20}) // another letter case
-			}
 		}
 		if len(data) > 0 {
 			flips = append(flips, flip{name, len(data) - 1, 0x40})
@@ -99,4 +96,25 @@ func TestAnyFlippedByteFails(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+func TestAnyFlippedByteOfThePackageSealFails(t *testing.T) {
+	w := testutil.NewWorld(t)
+	files := w.Package(t, w.Record(t, testutil.Shape{Sources: 1, Parts: 1, Loops: 1}))
+	tags := files[disclosure.TagManifestFile]
+	in := seal.BundleInput{Check: "package", Subject: disclosure.TagManifestFile, Digest: sha256.Sum256(tags), Trust: w.Authority.Trust()}
+	good := files[disclosure.PackageSeal+".sigstore.json"]
+	in.Bundle = good
+	if _, f := seal.CheckBundle(in); f.Any(seal.Fails) {
+		t.Fatalf("unchanged: %+v", f)
+	}
+	for i := range good {
+		for _, mask := range []byte{1 << (i % 8), 0x20} { // 0x20: another letter case
+			in.Bundle = bytes.Clone(good)
+			in.Bundle[i] ^= mask
+			if _, f := seal.CheckBundle(in); !f.Any(seal.Fails) {
+				t.Errorf("byte %d ^ %#x: nothing fails: %+v", i, mask, f)
+			}
+		}
+	}
 }
