@@ -252,7 +252,7 @@ var demoSources = []evidence.SourceRole{evidence.SourceCloseUp, evidence.SourceW
 // endpoint, WebRTC and recorder, and seals what came of it.
 func (b *demoBuilder) recordInterview(ctx context.Context, interviewer evidence.Actor, interview evidence.ID) error {
 	cameras, playing := errgroup.WithContext(ctx)
-	connected := make(chan struct{}, len(demoSources))
+	connected, started := make(chan struct{}, len(demoSources)), make(chan struct{})
 	for _, role := range demoSources {
 		source, token, err := b.recorder.CreateSource(ctx, interviewer, interview, role)
 		if err != nil {
@@ -261,7 +261,14 @@ func (b *demoBuilder) recordInterview(ctx context.Context, interviewer evidence.
 		cameras.Go(func() error {
 			_, err := publish.Run(playing, publish.Options{
 				Signal:    publish.WHIP(nil, b.whip(source.ID), token),
-				Connected: func() { connected <- struct{}{} },
+				// The clip begins with the recording: its first frame is a key frame.
+				Connected: func() {
+					connected <- struct{}{}
+					select {
+					case <-started:
+					case <-playing.Done():
+					}
+				},
 			})
 			return err
 		})
@@ -274,8 +281,11 @@ func (b *demoBuilder) recordInterview(ctx context.Context, interviewer evidence.
 				return playing.Err()
 			}
 		}
-		_, err := b.recorder.Start(playing, interviewer, interview)
-		return err
+		if _, err := b.recorder.Start(playing, interviewer, interview); err != nil {
+			return err
+		}
+		close(started)
+		return nil
 	})
 	if err := cameras.Wait(); err != nil {
 		return err
