@@ -166,6 +166,15 @@ func (s *sitting) gap(g evidence.Gap) {
 	s.write(recGap, encodeJSON(g))
 }
 
+// gapOver reports whether a gap of the track touches the range.
+func (s *sitting) gapOver(track evidence.ID, r evidence.Range) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.gaps, func(g evidence.Gap) bool {
+		return g.Track == track && r.Overlaps(evidence.Range{From: g.Start, Until: max(g.End, g.Start+1)})
+	})
+}
+
 func (s *sitting) anchor(t *track, a evidence.Anchor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -261,6 +261,10 @@ func (t *track) hole(h media.Hole) {
 	}
 }
 
+// silenceAllowed is how far two segments of a part may lie apart without a gap
+// that says why: a frame at 25 a second. Verifiers hold the manifest to it.
+const silenceAllowed evidence.Offset = 40_000
+
 // Causes of gaps.
 const (
 	causeLoss    = "packet-loss"
@@ -304,8 +308,13 @@ func (t *track) store(segments []media.Segment, err error) {
 			s.seal(job)
 			continue
 		}
+		running, before := t.place.started, t.place.end
 		p := t.place.place(&t.clock, seg.Time, seg.End(), t.part, s.partStart(t.part), t.uncertainty())
 		job.start, job.end = p.start, p.end
+		// Nothing was lost, and yet there is nothing: the source sent nothing.
+		if silent := (evidence.Range{From: before, Until: p.start}); running && silent.Until-silent.From > silenceAllowed && !s.gapOver(t.ev.ID, silent) {
+			p.stall = silent
+		}
 		if p.stall.Valid() {
 			s.gap(evidence.Gap{Track: t.ev.ID, Start: p.stall.From, End: p.stall.Until, Cause: causeStall, Frames: -1})
 		}
