@@ -39,6 +39,7 @@ type keeper struct {
 	closed  bool
 	wake    *sync.Cond
 	lastPut spool.Position
+	full    map[int][]byte // full pages that the database does not have yet
 
 	tree   *seal.Tree          // owned by run while it runs
 	pages  int                 // pages that were put, from the first
@@ -47,7 +48,7 @@ type keeper struct {
 }
 
 func newKeeper(s *sitting, sealer *envelope.Sealer, tree *seal.Tree, counts map[evidence.ID]int) *keeper {
-	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, done: make(chan struct{})}
+	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, full: map[int][]byte{}, done: make(chan struct{})}
 	k.wake = sync.NewCond(&k.mu)
 	go k.run()
 	go k.checkpoints()
@@ -159,6 +160,11 @@ func (k *keeper) awaitStructure() {
 func (k *keeper) putPages(until int) {
 	for ; k.pages < until; k.pages++ {
 		page := k.tree.Page(k.pages)
+		if int64(k.pages+1)*evidence.PageSize <= k.tree.Size() {
+			k.mu.Lock()
+			k.full[k.pages] = page
+			k.mu.Unlock()
+		}
 		sum := envelope.Sum(page)
 		k.put(spool.Object{
 			Key: fmt.Sprintf("recordings/%s/pages/%06d-%s.jsonl", k.s.iv.Recording, k.pages, sum.SHA256[:16]),
@@ -197,26 +203,58 @@ func (k *keeper) put(o spool.Object) {
 // until it succeeds.
 func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 	segments := make([]evidence.Segment, 0, len(stored))
+	var pages []int
 	for _, o := range stored {
 		var meta objectMeta
 		if err := json.Unmarshal(o.Meta, &meta); err != nil {
 			return fmt.Errorf("the spool's note of %s: %w", o.Key, err)
 		}
 		if meta.Segment == nil {
+			pages = append(pages, meta.Page)
 			continue
 		}
 		seg := *meta.Segment
 		seg.ObjectKey, seg.ObjectVersion = o.Key, o.Version
 		segments = append(segments, seg)
 	}
-	if len(segments) == 0 {
+	if len(segments) > 0 {
+		if err := s.r.cfg.Store.SaveSegments(ctx, s.iv.Recording, segments); err != nil {
+			s.r.metrics.databaseRetries.Add(1)
+			return err
+		}
+		s.touch()
+	}
+	// A page comes behind its leaves, which the database has by now.
+	for _, i := range pages {
+		if err := s.savePage(ctx, i); err != nil {
+			s.r.metrics.databaseRetries.Add(1)
+			return err
+		}
+	}
+	return nil
+}
+
+// savePage writes a full page into the database. The last one, and any that a
+// restart left out, go there with the seal.
+func (s *sitting) savePage(ctx context.Context, i int) error {
+	s.mu.Lock()
+	k := s.keeper
+	s.mu.Unlock()
+	if k == nil {
 		return nil
 	}
-	if err := s.r.cfg.Store.SaveSegments(ctx, s.iv.Recording, segments); err != nil {
-		s.r.metrics.databaseRetries.Add(1)
+	k.mu.Lock()
+	page := k.full[i]
+	k.mu.Unlock()
+	if page == nil {
+		return nil
+	}
+	if err := s.r.cfg.Store.SavePage(ctx, s.iv.Recording, i, page); err != nil {
 		return err
 	}
-	s.touch()
+	k.mu.Lock()
+	delete(k.full, i)
+	k.mu.Unlock()
 	return nil
 }
 

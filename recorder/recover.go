@@ -235,7 +235,10 @@ func (s *sitting) restore(ctx context.Context, iv evidence.Interview, f *found) 
 			return fmt.Errorf("%w: part %d of recording %s", evidence.ErrMissingState, n, iv.Recording)
 		}
 	}
-	s.keeper = newKeeper(s, sealer, tree, counts)
+	keeper := newKeeper(s, sealer, tree, counts)
+	s.mu.Lock()
+	s.keeper = keeper
+	s.mu.Unlock()
 	s.clerk = newClerk(s, f.state.Duties, f.state.NextDuty)
 	if err := s.restoreTracks(f, ends); err != nil {
 		return err

@@ -48,8 +48,11 @@ type Store interface {
 	// RecordingKey returns them, or an error wrapping [evidence.ErrNotFound].
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 
-	// SaveSealed writes what the seal consists of and moves the interview from
-	// stopping to sealed.
+	// SavePage writes a full page of the manifest; the same again changes
+	// nothing. Pages are written in order.
+	SavePage(ctx context.Context, recording evidence.ID, page int, data []byte) error
+	// SaveSealed writes what the seal consists of, but for the pages that are
+	// there already, and moves the interview from stopping to sealed.
 	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error
 	// Sealed returns it, or an error wrapping [evidence.ErrNotFound].
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)

@@ -247,6 +247,15 @@ func (m *memoryStore) RecordingKey(_ context.Context, recording evidence.ID) ([]
 	return m.keys[recording], m.recipients[recording], nil
 }
 
+func (m *memoryStore) SavePage(context.Context, evidence.ID, int, []byte) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return nil
+}
+
 func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, sealed evidence.SealedRecording, e custody.Entry) error {
 	unlock, err := m.lock()
 	if err != nil {
@@ -393,6 +402,7 @@ type world struct {
 	iv      evidence.Interview
 	rec     *Recorder
 	tcp     net.Listener // nil: none
+	nowhere bool         // objects are thrown away
 }
 
 func newWorld(t testing.TB) *world {
@@ -465,11 +475,15 @@ func (w *world) open() {
 	}
 	var store Store = w.store
 	var gate Gate = w.gate
+	var objects Objects = w.objects
+	if w.nowhere {
+		objects = nowhere{}
+	}
 	if w.real != nil {
 		store, gate = w.real, w.around.Consent
 	}
 	w.rec, err = New(context.Background(), Config{
-		Store: store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
+		Store: store, Objects: objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
 		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {

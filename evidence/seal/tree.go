@@ -23,6 +23,7 @@ type Tree struct {
 	size   int64
 	stored hashes // in tlog's storage order
 	pages  [][]byte
+	sums   []string     // SHA-256 of each full page
 	open   bytes.Buffer // the page that is not full yet
 }
 
@@ -68,6 +69,8 @@ func (t *Tree) AppendText(text []byte) (position int64, err error) {
 	t.size++
 	if t.size%evidence.PageSize == 0 {
 		t.pages = append(t.pages, bytes.Clone(t.open.Bytes()))
+		sum := sha256.Sum256(t.open.Bytes())
+		t.sums = append(t.sums, hex.EncodeToString(sum[:]))
 		t.open.Reset()
 	}
 	return t.size - 1, nil
@@ -116,9 +119,9 @@ func (t *Tree) Page(i int) []byte {
 
 // Head returns the head that a manifest carries: size, root and the pages' digests.
 func (t *Tree) Head() evidence.Tree {
-	head := evidence.Tree{Size: t.size, Root: t.Root(), Pages: []string{}}
-	for _, page := range t.Pages() {
-		sum := sha256.Sum256(page)
+	head := evidence.Tree{Size: t.size, Root: t.Root(), Pages: append([]string{}, t.sums...)}
+	if t.open.Len() > 0 {
+		sum := sha256.Sum256(t.open.Bytes())
 		head.Pages = append(head.Pages, hex.EncodeToString(sum[:]))
 	}
 	return head

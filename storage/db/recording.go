@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -262,7 +263,32 @@ func (s *Store) RecordingKey(ctx context.Context, recording evidence.ID) (wrappe
 	return wrapped, recipient, nil
 }
 
-// SaveSealed writes what a seal consists of and moves the interview from stopping
+// SavePage writes a full page of a recording's manifest while it is being
+// recorded, so that the seal has little to write. The same page again changes
+// nothing; another in its place is an error wrapping [evidence.ErrConflict].
+func (s *Store) SavePage(ctx context.Context, recording evidence.ID, page int, data []byte) error {
+	err := s.quiet(ctx, func(tx *tx) error { return savePage(ctx, tx, recording, page, data) })
+	if err != nil {
+		return fmt.Errorf("page %d of recording %s: %w", page, recording, err)
+	}
+	return nil
+}
+
+func savePage(ctx context.Context, tx *tx, recording evidence.ID, page int, data []byte) error {
+	n, err := tx.exec(ctx, `INSERT INTO sealed_page (recording_id, page, data) VALUES ($1, $2, $3) ON CONFLICT (recording_id, page) DO NOTHING`, recording, page, data)
+	if err != nil || n == 1 {
+		return err
+	}
+	var there []byte
+	err = tx.row(ctx, `SELECT data FROM sealed_page WHERE recording_id = $1 AND page = $2`, recording, page).Scan(&there)
+	if err == nil && !bytes.Equal(there, data) {
+		err = fmt.Errorf("page %d: %w: another is there", page, evidence.ErrConflict)
+	}
+	return err
+}
+
+// SaveSealed writes what a seal consists of, but for the pages that [Store.SavePage]
+// wrote before, and moves the interview from stopping
 // to sealed. The same recording again is no error if it is sealed with the same
 // manifest.
 func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error {
@@ -280,8 +306,19 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 		if err != nil {
 			return err
 		}
+		rows, err := tx.query(ctx, `SELECT page FROM sealed_page WHERE recording_id = $1`, sealed.Recording)
+		there, err := collect(rows, err, func(scan func(...any) error) (page int, err error) {
+			err = scan(&page)
+			return page, err
+		})
+		if err != nil {
+			return err
+		}
 		for i, page := range sealed.Pages {
-			if err := once(tx.exec(ctx, `INSERT INTO sealed_page (recording_id, page, data) VALUES ($1, $2, $3)`, sealed.Recording, i, page)); err != nil {
+			if slices.Contains(there, i) {
+				continue
+			}
+			if err := savePage(ctx, tx, sealed.Recording, i, page); err != nil {
 				return err
 			}
 		}
