@@ -260,7 +260,7 @@ func (b *demoBuilder) recordInterview(ctx context.Context, interviewer evidence.
 		}
 		cameras.Go(func() error {
 			_, err := publish.Run(playing, publish.Options{
-				Signal:    publish.WHIP(nil, b.whip(source.ID), token),
+				Signal: publish.WHIP(nil, b.whip(source.ID), token),
 				// The clip begins with the recording: its first frame is a key frame.
 				Connected: func() {
 					connected <- struct{}{}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -44,11 +43,6 @@ func newAuthority(t testing.TB, clock evidence.Clock) *seal.Authority {
 		t.Fatal(err)
 	}
 	return a
-}
-
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 func TestInitMakesKeysOnce(t *testing.T) {

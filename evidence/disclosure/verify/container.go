@@ -31,7 +31,7 @@ type container struct {
 	close func() error
 }
 
-// ErrNotPackage: the path is no folder and no tar, so there is nothing to judge.
+// ErrNotPackage says that the path is no folder and no tar, so there is nothing to judge.
 var ErrNotPackage = errors.New("not a package")
 
 // openContainer lists a folder or a tar. What must not be in a package is

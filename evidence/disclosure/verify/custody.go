@@ -105,7 +105,7 @@ func (e *examination) entries(data []byte) []*entry {
 	const check, file = "custody.entries", disclosure.EntriesFile
 	lines, err := splitLines(data)
 	if err != nil {
-		e.add(check, seal.Fails, file, "%v.", err)
+		e.add(check, seal.Fails, file, "The file %v.", err)
 		return nil
 	}
 	out := make([]*entry, len(lines))
@@ -145,7 +145,7 @@ func (e *examination) inclusion(data []byte, entries []*entry, cp custody.Checkp
 	const check, file = "custody.inclusion", disclosure.ProofsFile
 	lines, err := splitLines(data)
 	if err != nil {
-		e.add(check, seal.Fails, file, "%v.", err)
+		e.add(check, seal.Fails, file, "The file %v.", err)
 		return nil
 	}
 	if len(lines) != len(entries) {
@@ -204,7 +204,7 @@ func (e *examination) openings(data []byte, entries []*entry, at map[int64]*entr
 	const check, file = "custody.openings", disclosure.OpeningsFile
 	lines, err := splitLines(data)
 	if err != nil {
-		e.add(check, seal.Fails, file, "%v.", err)
+		e.add(check, seal.Fails, file, "The file %v.", err)
 		return
 	}
 	type place struct {
@@ -253,15 +253,15 @@ func splitLines(data []byte) ([][]byte, error) {
 	}
 	lines := bytes.SplitN(data, []byte{'\n'}, maxFiles+2)
 	if len(lines) > maxFiles+1 {
-		return nil, fmt.Errorf("The file has more than %d lines", maxFiles)
+		return nil, fmt.Errorf("has more than %d lines", maxFiles)
 	}
 	last := len(lines) - 1
 	if len(lines[last]) > 0 {
-		return nil, errors.New("The file does not end with a line end")
+		return nil, errors.New("does not end with a line end")
 	}
 	for _, l := range lines[:last] {
 		if len(l) == 0 || len(l) > 1<<20 {
-			return nil, errors.New("The file has an empty or endless line")
+			return nil, errors.New("has an empty or endless line")
 		}
 	}
 	return lines[:last], nil
