@@ -113,7 +113,7 @@ func (r *Report) judge(trusted *seal.Trust) {
 // listed one by one.
 func (r *Report) WriteText(w io.Writer, all bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Verdict: %s\n", strings.ToUpper(string(r.Verdict)))
+	fmt.Fprintf(&b, "Verdict: %s\n", r.Verdict)
 	if r.Interview != "" {
 		fmt.Fprintf(&b, "\nPackage    %s\nInterview  %s\nRecording  %s\n", printable(r.Package), r.Interview, r.Recording)
 	}
