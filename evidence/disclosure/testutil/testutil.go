@@ -176,6 +176,8 @@ type Shape struct {
 	Sources int // cameras with microphones
 	Parts   int // each with Loops times the clip
 	Loops   int
+	// Spare adds an init to each track that no segment needs.
+	Spare bool
 	// Inflate adds so many bytes to each sample of the media, which then is large
 	// and cannot be decoded any more.
 	Inflate int
@@ -299,6 +301,9 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 			}
 		}
 		decode += uint64(10 * scale)
+	}
+	if shape.Spare {
+		add(evidence.Leaf{Kind: evidence.LeafInit, Part: len(m.Parts), Init: 1, DecodeTime: "0"}, init)
 	}
 	tr.Frames.Whole = int64(tr.Segments * frames)
 	return tr

@@ -99,7 +99,7 @@ func (e *examination) bag() {
 			report(name, "The file is not listed: it was added.")
 		}
 	}
-	if e.recording != nil && e.media != nil {
+	if e.planned {
 		want := e.expected()
 		for _, name := range sorted(want) {
 			if _, there := e.files.sizes[name]; !there {

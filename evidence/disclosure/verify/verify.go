@@ -51,6 +51,7 @@ type examination struct {
 
 	sums      map[string]string // SHA-256 that the manifests give, by file
 	recording *seal.Recording   // nil if unreadable
+	planned   bool              // media says which files belong to the recording
 	media     []disclosure.MediaFile
 	mediaSums map[string]string // SHA-256 as computed while slicing media
 }
@@ -168,7 +169,7 @@ func (e *examination) readRecording() {
 			e.add("media.files", seal.Fails, disclosure.RecordingFile, "The leaves do not make up media files: %v.", err)
 			return
 		}
-		e.media = media
+		e.media, e.planned = media, true
 	}
 }
 
