@@ -82,7 +82,7 @@ CREATE TABLE sealed_recording (
 );
 
 CREATE TABLE sealed_page (
-    recording_id TEXT    NOT NULL REFERENCES recording_key (recording_id),
+    recording_id TEXT    NOT NULL REFERENCES interview (recording_id),
     page         BIGINT  NOT NULL,
     data         BYTEA   NOT NULL,
     PRIMARY KEY (recording_id, page)
