@@ -242,10 +242,10 @@ func TestNobodyElseLearnsOfAnExport(t *testing.T) {
 	if _, err := s.Deliver(ctx, s.stranger, e.ID); !errors.Is(err, evidence.ErrNotFound) {
 		t.Errorf("delivery: %v", err)
 	}
-	if list, err := s.Exports2(ctx, s.stranger); err != nil || len(list) != 0 {
+	if list, err := s.listed(ctx, s.stranger); err != nil || len(list) != 0 {
 		t.Errorf("list: %v, %v", list, err)
 	}
-	list, err := s.Exports2(ctx, s.second)
+	list, err := s.listed(ctx, s.second)
 	if err != nil || len(list) != 1 || !list[0].MayApprove || list[0].MayFetch {
 		t.Errorf("the second custodian's list: %+v, %v", list, err)
 	}
@@ -254,8 +254,8 @@ func TestNobodyElseLearnsOfAnExport(t *testing.T) {
 	}
 }
 
-// Exports2 tells the service's list from the store's.
-func (s *stage) Exports2(ctx context.Context, actor evidence.Actor) ([]disclosure.View, error) {
+// listed tells the service's list from the store's.
+func (s *stage) listed(ctx context.Context, actor evidence.Actor) ([]disclosure.View, error) {
 	return s.Service.Exports(ctx, actor, disclosure.Filter{})
 }
 
