@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/toldonce/toldonce/evidence"
-	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/disclosure/testutil"
 	"github.com/toldonce/toldonce/evidence/seal"
