@@ -179,7 +179,11 @@ func (w whip) refuse(c *gin.Context, err error) {
 		p = unauthenticated("whip.token", "The token is not that of this source.")
 	case p.Status == http.StatusUnprocessableEntity:
 		bad := *p
-		bad.Status, bad.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
+		bad.Status = http.StatusBadRequest
+		if errors.Is(err, recorder.ErrNotAcceptable) { // sound, but nothing in it can be recorded
+			bad.Status = http.StatusNotAcceptable
+		}
+		bad.Title = http.StatusText(bad.Status)
 		p = &bad
 	}
 	writeProblem(c.Writer, c.Request, p)
