@@ -63,7 +63,7 @@ export class CasePages {
 export class RoomPage {
   constructor(private readonly page: Page) {}
 
-  readonly recording = (): Locator => this.page.getByRole('status').filter({ hasText: t('rec_on') });
+  readonly recording = (): Locator => this.page.getByRole('status').filter({ hasText: new RegExp(`^\\s*${t('rec_on')}\\s*$`) });
   readonly clock = (): Locator => this.page.getByLabel(t('rec_elapsed'));
   readonly next = (): Locator => this.page.getByRole('button', { name: t('room_next_picture') });
 
