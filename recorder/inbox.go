@@ -117,10 +117,7 @@ func (f *feed) End() {
 }
 
 // sink connects an ingest session with its source.
-type sink struct {
-	source  *source
-	session func() *ingest.Session
-}
+type sink struct{ source *source }
 
 // Track implements [ingest.Sink].
 func (k *sink) Track(t *ingest.Track) ingest.Receiver {

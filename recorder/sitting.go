@@ -65,13 +65,8 @@ func (s *sitting) offsetOf(at time.Duration) evidence.Offset {
 	return evidence.OffsetOf(at - s.origin)
 }
 
-// now is interview time now. It never runs backwards, over restarts either.
-func (s *sitting) now() evidence.Offset {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.nowLocked()
-}
-
+// nowLocked is interview time now, with mu held. It never runs backwards, over
+// restarts either.
 func (s *sitting) nowLocked() evidence.Offset {
 	s.lastAt = max(s.lastAt, evidence.OffsetOf(s.r.now()-s.origin))
 	return s.lastAt

@@ -27,9 +27,7 @@ type track struct {
 	configID int          // its number in the journal
 	part     int          // of the open segment; 0: nothing was kept yet
 	closed   evidenceCounts
-	last     int64  // media time of the last frame that was kept
-	gapCause string // why there is a gap before the next frame; "": none
-	lossy    bool   // a backlog kept frames out of the journal
+	last     int64 // media time of the last frame that was kept
 
 	lastKnown bool // last is of this stream
 	broken    bool // what comes next does not continue what was recorded
