@@ -78,7 +78,7 @@ func (s *sitting) state() evidence.State {
 	return s.phase.State
 }
 
-// started reports whether interview time runs.
+// startedLocked reports whether interview time runs.
 func (s *sitting) startedLocked() bool { return s.phase.StartedAt != 0 }
 
 // write appends a record to the journal, if there is one yet. A disk and a
@@ -152,8 +152,7 @@ func (s *sitting) event(e evidence.Event, note string) evidence.Event {
 	return s.eventLocked(e, note)
 }
 
-// gap declares that a stretch of a track is not in the recording. A gap that
-// continues the track's last one for the same cause becomes part of it.
+// gap declares that a stretch of a track is not in the recording.
 func (s *sitting) gap(g evidence.Gap) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
