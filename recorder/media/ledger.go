@@ -62,7 +62,7 @@ type slot struct {
 	packet Packet
 	since  time.Duration // when it was found missing
 	next   time.Duration // when to ask
-	asked  time.Duration // when last asked
+	asked  time.Duration // when first asked
 	tries  int
 	state  slotState
 }
@@ -106,11 +106,11 @@ type Ledger struct {
 	tailTries int
 	tailAt    time.Duration
 
-	rtt     time.Duration // 0: unknown
-	rttTold bool          // by SetRoundTrip, which is better than what requests show
-	counts  Counts
-	header  rtp.Header
-	started bool
+	rtt      time.Duration // as told; 0: unknown
+	measured time.Duration // smoothed, from the first request for a packet to its arrival; 0: unknown
+	counts   Counts
+	header   rtp.Header
+	started  bool
 }
 
 // NewLedger returns a ledger for one stream (one SSRC). repairs says whether the
@@ -134,14 +134,10 @@ func (l *Ledger) Settled(seq int64) bool { return !l.started || l.next > seq }
 // Counts so far.
 func (l *Ledger) Counts() Counts { return l.counts }
 
-// RoundTrip is what [Ledger.SetRoundTrip] said, else the smoothed time from a
-// request to the packet; 0 if unknown.
-func (l *Ledger) RoundTrip() time.Duration { return l.rtt }
-
 // SetRoundTrip tells a measurement from elsewhere, such as ICE.
 func (l *Ledger) SetRoundTrip(rtt time.Duration) {
 	if rtt > 0 {
-		l.rtt, l.rttTold = rtt, true
+		l.rtt = rtt
 	}
 }
 
@@ -188,7 +184,7 @@ func (l *Ledger) place(now time.Duration, seq int64, payload []byte) {
 	}
 	if s.state == missing || s.state == probed {
 		l.open--
-		if s.tries == 1 { // a second request makes the measurement ambiguous
+		if s.tries > 0 && s.tries <= 3 {
 			l.measure(now - s.asked)
 		}
 	}
@@ -338,13 +334,10 @@ func (l *Ledger) due(at time.Duration) {
 }
 
 func (l *Ledger) measure(d time.Duration) {
-	if l.rttTold {
-		return
-	}
-	if l.rtt == 0 {
-		l.rtt = d
+	if l.measured == 0 {
+		l.measured = d
 	} else {
-		l.rtt += (d - l.rtt) / 8
+		l.measured += (d - l.measured) / 8
 	}
 }
 
@@ -438,8 +431,9 @@ func (l *Ledger) Requests(now time.Duration, dst []uint16) []uint16 {
 			limit = 0
 		}
 		if now >= s.next && s.tries < limit {
-			s.tries++
-			s.asked = now
+			if s.tries++; s.tries == 1 {
+				s.asked = now
+			}
 			s.next = now + l.wait(s.tries)
 			dst = append(dst, uint16(m))
 		}
@@ -455,7 +449,8 @@ func (l *Ledger) Requests(now time.Duration, dst []uint16) []uint16 {
 // wait is how long after the n-th request the next one may follow: a round trip
 // at least, more and more of it, so that the tries last over an outage.
 func (l *Ledger) wait(n int) time.Duration {
-	rtt := l.rtt
+	// Media may take longer than the checks of ICE, and repairs longer than both.
+	rtt := max(l.rtt, l.measured)
 	if rtt == 0 {
 		rtt = defaultRoundTrip
 	}
