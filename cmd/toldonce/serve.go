@@ -180,7 +180,7 @@ func serve(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.
 	if err != nil {
 		return err
 	}
-	s := &server{domain: d, in: in, log: log, url: o.url(address, config != nil)}
+	s := &server{domain: d, in: in, log: log, url: o.url(address, config)}
 	return s.run(ctx, listener, o, config, clock, ready)
 }
 
@@ -299,21 +299,47 @@ func (o serveOptions) tls(l layout, clock evidence.Clock) (*tls.Config, error) {
 }
 
 // url is the address that people and cameras are given.
-func (o serveOptions) url(at *net.TCPAddr, secure bool) string {
+func (o serveOptions) url(at *net.TCPAddr, config *tls.Config) string {
 	if o.publicURL != "" {
 		return strings.TrimRight(o.publicURL, "/")
 	}
 	scheme, host := "http", "localhost" // a name, not an address, so that passkeys work
-	if secure {
+	if config != nil {
 		scheme = "https"
 	}
-	if !at.IP.IsLoopback() {
+	switch {
+	case at.IP.IsLoopback():
+	case certifiedHost(config) != "":
+		host = certifiedHost(config)
+	case !at.IP.IsUnspecified():
+		host = at.IP.String()
+	default:
 		if name, err := os.Hostname(); err == nil {
 			host = name
 		}
-		if !at.IP.IsUnspecified() {
-			host = at.IP.String()
-		}
 	}
 	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
+
+// certifiedHost is the first name or address that the certificate vouches for and
+// that other machines can use, or empty.
+func certifiedHost(config *tls.Config) string {
+	if config == nil || config.GetCertificate == nil {
+		return ""
+	}
+	pair, err := config.GetCertificate(&tls.ClientHelloInfo{})
+	if err != nil || pair.Leaf == nil {
+		return ""
+	}
+	for _, name := range pair.Leaf.DNSNames {
+		if name != "localhost" && !strings.HasPrefix(name, "*") {
+			return name
+		}
+	}
+	for _, ip := range pair.Leaf.IPAddresses {
+		if !ip.IsLoopback() {
+			return ip.String()
+		}
+	}
+	return ""
 }
