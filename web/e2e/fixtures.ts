@@ -68,7 +68,7 @@ export const test = base.extend<Fixtures>({
 // step before or after, which the server accepts too, and then waits for a new one.
 const used = new Map<Role, number>();
 
-async function nextCode(role: Role): Promise<string> {
+export async function nextCode(role: Role): Promise<string> {
   const step = 30_000;
   for (;;) {
     const now = Math.floor(Date.now() / step);

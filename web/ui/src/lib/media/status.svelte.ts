@@ -9,9 +9,9 @@ const silentAfter = 6_000;
 
 export class StatusFeed {
   now = $state.raw<Status>();
-  /** Whether the server was heard lately. */
-  heard = $state(false);
-  /** When it was last heard, ms since the epoch. */
+  /** Whether the server was heard lately; true until it was silent for too long. */
+  heard = $state(true);
+  /** When it was last heard, or first listened to, ms since the epoch. */
   last = $state(0);
   /** Interview time now, microseconds: what the recorder said, running on while it records. */
   elapsed = $state(0);
@@ -23,6 +23,7 @@ export class StatusFeed {
 
   /** Listens until the returned function is called. */
   open(): () => void {
+    this.last = performance.timeOrigin + performance.now();
     this.#connect();
     this.#timer = setInterval(() => this.#tick(), 200);
     return () => {

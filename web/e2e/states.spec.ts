@@ -1,0 +1,243 @@
+import type { Page } from '@playwright/test';
+import { account, demo } from './demo';
+import { api, expect, expectAccessible, nextCode, picture, test } from './fixtures';
+import { RoomPage } from './pages';
+import { t } from './words';
+
+// What a page says when something is missing, refused, broken or gone. Each state
+// is provoked in the real program, or on the way between it and the page.
+
+const problem = (status: number, code: string, reasons: { code: string; text: string }[] = []) => ({
+  status,
+  contentType: 'application/problem+json',
+  body: JSON.stringify({ type: 'about:blank', title: '', status, detail: '', code, reasons }),
+});
+
+/** Ready to be looked at: checked for barriers, and pictured at both sizes. */
+async function look(page: Page, name: string): Promise<void> {
+  await expectAccessible(page);
+  await picture(page, `state-${name}`);
+}
+
+test('a page says that the server cannot be reached, that it failed, and that one may not', async ({ person, complaints }) => {
+  complaints.expect(/ERR_FAILED|500|403/);
+  const { page } = await person('case_manager');
+
+  await test.step('offline, and back', async () => {
+    await page.route('**/api/v1/cases', (route) => route.abort());
+    await page.goto('/cases');
+    await expect(page.getByText(t('problem_offline'))).toBeVisible();
+    await expect(page.getByText(t('problem_offline_todo'))).toBeVisible();
+    await look(page, 'offline');
+    await page.unroute('**/api/v1/cases');
+    await page.getByRole('button', { name: t('try_again') }).click();
+    await expect(page.getByText(t('problem_offline'))).toBeHidden();
+    await expect(page.getByRole('table')).toBeVisible();
+  });
+
+  await test.step('the server fails', async () => {
+    await page.route('**/api/v1/cases', (route) => route.fulfill(problem(500, 'internal')));
+    await page.goto('/cases');
+    await expect(page.getByText(t('problem_server'))).toBeVisible();
+    await expect(page.getByRole('button', { name: t('try_again') })).toBeVisible();
+    await look(page, 'server-failed');
+    await page.unroute('**/api/v1/cases');
+  });
+
+  await test.step('no permission, with the reason', async () => {
+    await page.route('**/api/v1/grants', (route) => route.fulfill(problem(403, 'refused', [{ code: 'access.role', text: 'x' }])));
+    await page.goto('/grants');
+    await expect(page.getByText(t('reason_access_role'))).toBeVisible();
+    await look(page, 'refused');
+    await page.unroute('**/api/v1/grants');
+  });
+
+  await test.step('slow: a skeleton that says so', async () => {
+    let go = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    await page.route('**/api/v1/cases', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto('/cases');
+    await expect(page.getByRole('status').filter({ hasText: t('loading') })).toBeVisible();
+    await look(page, 'loading');
+    go();
+    await expect(page.getByRole('table')).toBeVisible();
+    await page.unroute('**/api/v1/cases');
+  });
+});
+
+test('what does not exist, and what one may not know, are the same page', async ({ person, complaints }) => {
+  complaints.expect(/404/);
+  const { page } = await person('observer');
+  await page.goto('/cases/01900000-0000-7000-8000-000000000000');
+  await expect(page.getByText(t('problem_not_found'))).toBeVisible();
+  await look(page, 'case-not-found');
+  await page.goto('/no/such/page');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(t('problem_not_found'));
+  await look(page, 'page-not-found');
+});
+
+test('an empty case says what to do next', async ({ person }) => {
+  const { page } = await person('case_manager');
+  const { data } = await api('case_manager', 'POST', '/cases', { reference: `Empty ${Date.now()}` });
+  const empty: [string, string][] = [
+    ['people', 'people_none'],
+    ['consents', 'consents_none'],
+    ['interviews', 'interviews_none'],
+    ['access', 'access_none'],
+  ];
+  for (const [part, message] of empty) {
+    await page.goto(`/cases/${data.id}/${part}`);
+    await expect(page.getByText(t(message)).first()).toBeVisible();
+    await look(page, `empty-${part}`);
+  }
+  await page.goto(`/cases/${data.id}`);
+  await expect(page.getByText(t('step_person_text'))).toBeVisible();
+  await look(page, 'empty-case');
+});
+
+test('a locked screen lets the same person go on where she was', async ({ person, complaints }) => {
+  complaints.expect(/401/);
+  const { page } = await person('advocate');
+  await page.goto(`/cases/${demo.case_id}`);
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(/\S/);
+  await page.route('**/api/v1/cases/*/consents', (route) => route.fulfill(problem(401, 'session.locked')));
+  await page.getByRole('navigation').getByRole('link', { name: new RegExp(`^${t('case_consents')}`) }).click();
+  const dialog = page.getByRole('dialog', { name: t('lock_title') });
+  await expect(dialog).toBeVisible();
+  await look(page, 'locked');
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeVisible();
+  await page.unroute('**/api/v1/cases/*/consents');
+  await dialog.getByLabel(t('password')).fill(account('advocate').password);
+  await dialog.getByLabel(t('code')).fill(await nextCode('advocate'));
+  await dialog.getByRole('button', { name: t('lock_enter') }).click();
+  await expect(dialog).toBeHidden();
+  expect(page.url()).toContain(`/cases/${demo.case_id}/consents`);
+});
+
+test('a player without its heartbeat goes dark within two seconds, and goes on where it was', async ({ person, complaints }) => {
+  complaints.expect(/ERR_FAILED/);
+  const { page } = await person('interviewer'); // the demonstration gives her a grant
+  await page.goto(`/interviews/${demo.sealed_interview_id}/review`);
+  const video = page.locator('video');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.readyState)).toBeGreaterThanOrEqual(2);
+  await page.keyboard.press('l');
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(4);
+  await page.keyboard.press('k');
+  await expect(page.getByRole('button', { name: t('pause'), exact: true })).toBeVisible();
+
+  let lostAt = 0;
+  await page.route('**/heartbeat', (route) => {
+    lostAt ||= Date.now();
+    return route.abort();
+  });
+  await expect(page.getByText(t('dark_lost'))).toBeVisible({ timeout: 5_000 });
+  expect(Date.now() - lostAt, 'from the first heartbeat that was lost').toBeLessThanOrEqual(2_500);
+  const left = await video.evaluate((v: HTMLVideoElement) => ({ state: v.readyState, ranges: v.buffered.length, source: v.currentSrc || v.src }));
+  expect(left).toMatchObject({ state: 0, ranges: 0 });
+  await look(page, 'player-lost');
+
+  await page.unroute('**/heartbeat');
+  await page.getByRole('button', { name: t('player_again') }).click();
+  await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(3);
+});
+
+test('a camera that may not be used, or is not there, says what to do', async ({ person }) => {
+  const { page } = await person('interviewer');
+  const room = new RoomPage(page);
+  for (const [name, message] of [
+    ['NotAllowedError', 'capture_denied'],
+    ['NotFoundError', 'capture_missing'],
+    ['NotReadableError', 'capture_busy'],
+  ] as const) {
+    await page.addInitScript((error) => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', error));
+    }, name);
+    await room.open(demo.interview_id);
+    await page.getByRole('checkbox').first().check();
+    await page.getByRole('checkbox').last().check();
+    await room.next().click();
+    await expect(page.getByText(t(message))).toBeVisible();
+    await expect(page.getByRole('button', { name: t('room_next_start') })).toBeDisabled();
+    await look(page, `room-${message.replace('_', '-')}`);
+  }
+});
+
+test('a recording survives a lost connection, a silent server and a reload, in plain sight', async ({ person, complaints }) => {
+  complaints.expect(/ERR_FAILED|409|404.*\/whip\//); // the page tells the recorder to end what was cut
+  const { page } = await person('interviewer');
+  // Where the page publishes, and as whom: enough to cut its connection from outside.
+  const sessions: { url: string; token: string }[] = [];
+  page.on('response', async (response) => {
+    if (response.request().method() !== 'POST' || !response.url().includes('/whip/') || response.status() !== 201) return;
+    const location = await response.headerValue('location');
+    const token = await response.request().headerValue('authorization');
+    if (location && token) sessions.push({ url: new URL(location, response.url()).href, token });
+  });
+  const room = new RoomPage(page);
+  await room.open(demo.interview_id);
+  await page.getByRole('checkbox').first().check();
+  await page.getByRole('checkbox').last().check();
+  await room.next().click();
+  await expect(page.getByText(t('picture_good'))).toBeVisible();
+  await room.picture();
+  await room.start();
+  await expect(room.recording()).toBeVisible();
+  await room.runFor(3);
+
+  await test.step('the connection of the camera is cut, and comes back by itself', async () => {
+    const cut = sessions.at(-1)!;
+    const response = await fetch(cut.url, { method: 'DELETE', headers: { Authorization: cut.token } });
+    expect(response.status).toBe(200);
+    await expect(page.getByText(t('live_source_lost_text'))).toBeVisible();
+    await look(page, 'room-camera-lost');
+    await expect(page.getByText(t('live_source_lost_text'))).toBeHidden({ timeout: 30_000 });
+    await expect(room.recording()).toBeVisible();
+    expect(sessions.length).toBeGreaterThan(1);
+  });
+
+  await test.step('after a reload it goes on sending, without a question, though the server is silent; and says that it is', async () => {
+    const status = '**/api/v1/interviews/*/status**';
+    await page.route(status, (route) => route.abort());
+    page.once('dialog', (dialog) => dialog.accept()); // the browser asks before a page that records is left
+    await page.reload();
+    await expect(page.getByText(t('rec_unknown'), { exact: true })).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText(t('live_unheard_text'))).toBeVisible();
+    await look(page, 'room-server-silent');
+    await page.unroute(status);
+    await expect(room.recording()).toBeVisible({ timeout: 20_000 });
+    await expect(page.getByText(t('live_unheard_text'))).toBeHidden();
+    await expect(page.getByText(t('live_recorded'), { exact: true })).toBeVisible({ timeout: 30_000 });
+    await look(page, 'room-after-reload');
+  });
+
+  await test.step('what was recorded is sealed, with each interruption on record', async () => {
+    await room.stop();
+    await expect(page.getByText(t('sealed_title'))).toBeVisible({ timeout: 60_000 });
+    const status = await api('interviewer', 'GET', `/interviews/${demo.interview_id}/status`);
+    expect(status.data.sealed).toBe(true);
+    expect(status.data.part).toBeGreaterThanOrEqual(3);
+  });
+});
+
+test('the whole way to a decision works by keyboard', async ({ person }) => {
+  const { page } = await person('custodian');
+  await page.goto('/');
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: t('skip_to_content') })).toBeFocused();
+  await picture(page, 'state-keyboard-skip');
+  await page.keyboard.press('Enter');
+  await page.goto('/grants');
+  await page.getByRole('button', { name: t('grant_revoke') }).first().focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toBeVisible();
+  await expect(dialog.locator(':focus')).toHaveCount(1);
+  await look(page, 'dialog');
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  await expect(page.getByRole('button', { name: t('grant_revoke') }).first()).toBeFocused();
+});
