@@ -538,12 +538,13 @@ func (w *world) camera(role evidence.SourceRole) *camera {
 }
 
 func (c *camera) signal(ctx context.Context, offer string) (string, func(context.Context) error, error) {
-	s, err := c.w.rec.Publish(ctx, c.source.ID, c.token, offer)
+	rec := c.w.rec // the one that took the session ends it: another may run by then
+	s, err := rec.Publish(ctx, c.source.ID, c.token, offer)
 	if err != nil {
 		return "", nil, err
 	}
 	return s.Answer, func(ctx context.Context) error {
-		err := c.w.rec.Unpublish(ctx, c.source.ID, c.token, s.ID)
+		err := rec.Unpublish(ctx, c.source.ID, c.token, s.ID)
 		if errors.Is(err, evidence.ErrNotFound) {
 			return nil
 		}
