@@ -73,6 +73,12 @@ func (s *Server) events(ctx context.Context, a evidence.Actor, in *eventsInput) 
 			if err != nil {
 				return err
 			}
+			// The session may have ended since the last look, which a slow read makes long.
+			if len(list) > 0 {
+				if err := out.still(); err != nil {
+					return err
+				}
+			}
 			for _, e := range list {
 				after = e.ID
 				known, err := s.mayKnow(ctx, a, e)
