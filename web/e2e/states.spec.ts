@@ -140,9 +140,11 @@ test('a player without its heartbeat goes dark within two seconds, and goes on w
   expect(left).toMatchObject({ state: 0, ranges: 0 });
   await look(page, 'player-lost');
 
+  // It goes on by itself once the server answers, where it was, and playing as it did.
   await page.unroute('**/heartbeat');
-  await page.getByRole('button', { name: t('player_again') }).click();
+  await expect(page.getByText(t('dark_lost'))).toBeHidden({ timeout: 10_000 });
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(3);
+  await expect(page.getByRole('button', { name: t('pause'), exact: true })).toBeVisible();
 });
 
 test('a camera that may not be used, or is not there, says what to do', async ({ person }) => {
