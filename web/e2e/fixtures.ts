@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
 import AxeBuilder from '@axe-core/playwright';
 import { account, demo, type Role } from './demo';
@@ -66,20 +67,26 @@ export const test = base.extend<Fixtures>({
 
 // A code counts once: the next sign-in of the same account takes the code of the
 // step before or after, which the server accepts too, and then waits for a new one.
-const used = new Map<Role, number>();
-
 export async function nextCode(role: Role): Promise<string> {
   const step = 30_000;
   for (;;) {
+    const used = readUsed();
     const now = Math.floor(Date.now() / step);
-    const last = used.get(role) ?? now - 2;
-    const next = Math.max(last + 1, now - 1);
+    // Never the step before: it may be two steps old by the time it arrives.
+    const next = Math.max((used[role] ?? 0) + 1, now);
     if (next <= now + 1) {
-      used.set(role, next);
+      writeFileSync(usedFile, JSON.stringify({ ...used, [role]: next }));
       return totp(account(role).totp_secret, next * step);
     }
     await new Promise((resolve) => setTimeout(resolve, (next - 1) * step - Date.now()));
   }
+}
+
+// Beside the demonstration's file, because another try of a journey has another process.
+const usedFile = `${process.env.TOLDONCE_DEMO_JSON}.codes`;
+
+function readUsed(): Partial<Record<Role, number>> {
+  return existsSync(usedFile) ? JSON.parse(readFileSync(usedFile, 'utf8')) : {};
 }
 
 export async function signIn(page: Page, role: Role): Promise<void> {
