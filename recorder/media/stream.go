@@ -201,8 +201,19 @@ func (s *Stream) Pop(now time.Duration) (Output, bool) {
 }
 
 func (s *Stream) take(p Packet) {
-	s.asm.push(p) // decides the frame before
+	// A packet that is a frame by itself is counted with that frame; any other
+	// first decides the frame before it.
+	if s.asm.codec.single() {
+		s.count(p)
+	}
+	s.asm.push(p)
 	s.collect()
+	if !s.asm.codec.single() {
+		s.count(p)
+	}
+}
+
+func (s *Stream) count(p Packet) {
 	c := &s.pending
 	c.Received++
 	c.Lost += p.Gap
@@ -272,6 +283,7 @@ func (s *Stream) keep(o output) {
 		s.gate = open
 		s.dup, s.late = s.ledger.Counts().Duplicate, s.ledger.Counts().Late
 		o.hole = nil
+		s.pending.beginWith(f.Last - f.First + 1)
 	}
 	if s.gate != open && s.gate != closing {
 		s.pending = Counts{}
@@ -287,6 +299,16 @@ func (s *Stream) keep(o output) {
 		out.Hole = h
 	}
 	s.queue = append(s.queue, out)
+}
+
+// beginWith leaves the packets of the first frame that is kept, of which there
+// are n, and forgets those between it and the frame before.
+func (c *Counts) beginWith(n int64) {
+	c.Received = min(c.Received, n)
+	c.Recovered = min(c.Recovered, c.Received)
+	c.Reordered = min(c.Reordered, c.Received-c.Recovered)
+	c.Padding = min(c.Padding, c.Received)
+	c.Lost = 0
 }
 
 // settle adds the packets since the last frame to what is kept.
