@@ -30,6 +30,9 @@ func (r *Recorder) Start(ctx context.Context, actor evidence.Actor, interview ev
 	}
 	s.op.Lock()
 	defer s.op.Unlock()
+	if s.over() {
+		return Status{}, evidence.Refuse(evidence.ErrConflict, "interview.changed", "What the interview rests on has just changed. Look at it again.", "P40")
+	}
 	if err := s.start(ctx, actor); err != nil {
 		return Status{}, fmt.Errorf("starting interview %s: %w", interview, err)
 	}

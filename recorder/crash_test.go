@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,5 +192,41 @@ func TestAnOrderlyRestartLosesNothing(t *testing.T) {
 	}
 	if len(m.Tracks) != 2 {
 		t.Errorf("tracks %+v", m.Tracks)
+	}
+}
+
+// A database that was set back knows nothing of a recording whose journal is
+// there. The journal is the only copy: it is not thrown away.
+func TestAJournalThatTheDatabaseDoesNotKnowIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cam := w.camera(evidence.SourceCloseUp)
+	w.start()
+	off := cam.onAir(publish.Options{})
+	w.until("it records", whole(20, 2))
+	off()
+	w.close()
+	w.store.mu.Lock()
+	iv := w.store.interviews[w.iv.ID]
+	started := iv
+	iv.State, iv.StartedAt = evidence.StateReady, 0
+	w.store.interviews[w.iv.ID] = iv
+	w.store.mu.Unlock()
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(t.Context(), Config{Store: w.store, Objects: w.objects, Keys: w.keys, Seal: w.seal, Gate: w.gate, Facts: fixedFacts{},
+		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, Software: "toldonce test"})
+	if !errors.Is(err, evidence.ErrMissingState) {
+		t.Fatalf("opened with a journal that the database does not know: %v", err)
+	}
+	w.store.mu.Lock()
+	w.store.interviews[w.iv.ID] = started
+	w.store.mu.Unlock()
+	w.open()
+	defer w.close()
+	if st := w.stop(); !st.Sealed || st.Tracks[0].Frames.Whole < 20 {
+		t.Errorf("%+v", st)
 	}
 }

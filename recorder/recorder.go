@@ -162,19 +162,23 @@ func (r *Recorder) active(interview evidence.ID) *sitting {
 	return r.sittings[interview]
 }
 
-// eventConsentEnded is the kind of event by which the consent that a recording
-// rests on ends.
-const eventConsentEnded = "interview.consent_ended"
+// Kinds of events by which an interview loses what it rests on.
+const (
+	eventConsentEnded = "interview.consent_ended" // what is being recorded stops
+	eventNotReady     = "interview.not_ready"     // what is connected in readiness is let go
+	eventCancel       = "interview.cancel"        // likewise
+)
 
-// watchConsent stops recordings whose consent ended. A database that does not
-// answer stops nothing; the events are read when it does.
+// watchConsent stops recordings whose consent ended, and lets go of sources that
+// were connected in readiness. A database that does not answer stops nothing; the
+// events are read when it does.
 func (r *Recorder) watchConsent() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var after int64
 	for wait := backOffFirst; ; {
 		changed := r.cfg.Store.Changed()
-		events, err := r.cfg.Store.EventsAfter(ctx, after, custody.EventFilter{Kinds: []string{eventConsentEnded}}, 100)
+		events, err := r.cfg.Store.EventsAfter(ctx, after, custody.EventFilter{Kinds: []string{eventConsentEnded, eventNotReady, eventCancel}}, 100)
 		if err != nil {
 			r.log.Warn("reading events", "err", err)
 			select {
@@ -188,7 +192,8 @@ func (r *Recorder) watchConsent() {
 		wait = backOffFirst
 		for _, e := range events {
 			after = e.ID
-			r.consentEnded(ctx, e)
+			// Apart, because an act on one interview may hold up none of another.
+			r.tasks.Go(func() { r.consentEnded(ctx, e) })
 		}
 		if len(events) > 0 {
 			continue
@@ -206,32 +211,24 @@ func (r *Recorder) consentEnded(ctx context.Context, e custody.Event) {
 	if s == nil {
 		return
 	}
-	s.mu.Lock()
-	state, started := s.phase.State, s.phase.StartedAt
-	s.mu.Unlock()
-	switch state {
-	case evidence.StateRecording, evidence.StatePaused:
-		if e.At < started {
-			return // of an earlier consent
-		}
-	case evidence.StatePlanned, evidence.StateReady:
-		// Nothing is received any more without consent, in memory neither.
-		s.r.mu.Lock()
-		if s.r.sittings[s.iv.ID] == s {
-			delete(s.r.sittings, s.iv.ID)
-		}
-		s.r.mu.Unlock()
-		for _, src := range s.allSources() {
-			src.leave()
-		}
-		return
-	default:
-		return
-	}
-	if err := r.cfg.Gate.Check(ctx, e.Interview); err == nil {
-		return // given again meanwhile
-	}
+	// A start that has begun is over before its state is looked at: it would go on
+	// with an interview that was let go of.
 	s.op.Lock()
 	defer s.op.Unlock()
-	s.stop(evidence.System(s.iv.Agency), actionConsentStop)
+	if e.Kind != eventCancel {
+		ctx, cancel := context.WithTimeout(ctx, settleFor)
+		defer cancel()
+		if err := r.cfg.Gate.Check(ctx, e.Interview); err == nil {
+			return // given again meanwhile
+		}
+	}
+	switch s.state() {
+	case evidence.StatePlanned, evidence.StateReady:
+		// Nothing is received any more without consent, in memory neither.
+		s.retire()
+	case evidence.StateRecording, evidence.StatePaused:
+		if e.Kind == eventConsentEnded {
+			s.stop(evidence.System(s.iv.Agency), actionConsentStop)
+		}
+	}
 }

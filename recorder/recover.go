@@ -54,7 +54,12 @@ func (r *Recorder) recover(ctx context.Context, interview evidence.ID) error {
 		return journal.Destroy()
 	}
 	if iv.State == evidence.StatePlanned || iv.State == evidence.StateReady || iv.State == evidence.StateCancelled {
-		// The program ended between making the journal and the start.
+		// The program ended between making the journal and the start. A journal that
+		// holds anything is of a recording that the database does not know of.
+		if f.hasState || len(f.frames) > 0 || len(f.segments) > 0 {
+			return errors.Join(fmt.Errorf("%w: the journal holds a recording of interview %s, which the database calls %s; restore the database's latest backup",
+				evidence.ErrMissingState, interview, iv.State), journal.Close())
+		}
 		return journal.Destroy()
 	}
 	if err := s.restore(ctx, iv, f); err != nil {

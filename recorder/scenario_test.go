@@ -281,6 +281,46 @@ func TestRecordingStopsWhenConsentEnds(t *testing.T) {
 	}
 }
 
+// Whatever takes a ready interview its readiness ends what is received of it,
+// which is kept in memory only.
+func TestSourcesAreLetGoWhenReadinessEnds(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{eventNotReady, eventCancel} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			cam := w.camera(evidence.SourceCloseUp)
+			off := cam.onAir(publish.Options{})
+			defer off()
+			w.until("it sends", func(st Status) bool { return len(st.Tracks) == 2 })
+			before := w.rec.active(w.iv.ID)
+			session := before.allSources()[0].session
+			if kind == eventNotReady {
+				// Lost and given again before the recorder looks: nothing ends.
+				w.rec.consentEnded(t.Context(), custody.Event{Kind: kind, Interview: w.iv.ID})
+				if w.rec.active(w.iv.ID) != before {
+					t.Error("let go although everything is there")
+				}
+				w.gate.refuse(true)
+			}
+			w.store.emit(custody.Event{At: evidence.At(time.Now()), Kind: kind, Interview: w.iv.ID})
+			select {
+			case <-session.Done():
+			case <-time.After(20 * time.Second):
+				t.Fatal("the session goes on")
+			}
+			if w.rec.active(w.iv.ID) != nil {
+				t.Error("the sitting is still there")
+			}
+			// A start that waited for its turn must not go on with it.
+			w.gate.refuse(false)
+			if before.over() != true {
+				t.Error("the sitting could still be started")
+			}
+		})
+	}
+}
+
 func TestStoresThatAreDownStopNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

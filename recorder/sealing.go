@@ -29,7 +29,12 @@ func (s *sitting) finish() {
 	for _, src := range s.allSources() {
 		src.do(src.farewell)
 	}
+	unsealed := func() {
+		s.sealErr = fmt.Errorf("sealing interview %s: %w", s.iv.ID, evidence.ErrUnavailable)
+		close(s.finished)
+	}
 	if ctx.Err() != nil {
+		unsealed()
 		return
 	}
 	s.keeper.close()
@@ -39,8 +44,7 @@ func (s *sitting) finish() {
 			break
 		}
 		if ctx.Err() != nil {
-			s.sealErr = fmt.Errorf("sealing interview %s: %w", s.iv.ID, evidence.ErrUnavailable)
-			close(s.finished)
+			unsealed()
 			return
 		}
 		s.r.log.Error("sealing", "interview", s.iv.ID, "err", err)

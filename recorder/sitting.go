@@ -81,6 +81,13 @@ func (s *sitting) state() evidence.State {
 // startedLocked reports whether interview time runs.
 func (s *sitting) startedLocked() bool { return s.phase.StartedAt != 0 }
 
+// over reports whether the sitting was let go of.
+func (s *sitting) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retired
+}
+
 // write appends a record to the journal, if there is one yet. A disk and a
 // memory that are both full raise the spool's own alarm; the recording goes on.
 func (s *sitting) write(kind byte, payload []byte) spool.Position {

@@ -176,6 +176,7 @@ func (r *Recorder) Publish(ctx context.Context, source evidence.ID, token, offer
 	if s.retired {
 		s.mu.Unlock()
 		session.Close()
+		src.in.close() // it may be newer than the end of the sitting
 		return Session{}, inState(s.state())
 	}
 	src.tokenHash = ev.TokenHash // it may be a new one
