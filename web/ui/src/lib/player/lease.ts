@@ -18,9 +18,6 @@ export interface Beat {
   live: boolean;
 }
 
-/** What a heartbeat's failure means. */
-export type BeatFailure = 'refused' | 'silent';
-
 export interface LeaseOptions {
   /** Sends one heartbeat. It throws 'refused' or 'silent'. */
   beat: (signal: AbortSignal) => Promise<Beat>;

@@ -29,10 +29,6 @@ const roles: Words<Role> = {
 export const roleWord = (role: string) => word(roles, role);
 export const roleOptions = () => options(roles);
 
-/** Roles that somebody can have on a case; custodians, auditors and administrators never join a team. */
-export const teamRoleOptions = () =>
-  roleOptions().filter(({ value }) => !(['admin', 'custodian', 'auditor'] as Role[]).includes(value));
-
 const stages: Words<Schema['Case']['stage']> = {
   referral: m.stage_referral,
   identification: m.stage_identification,
