@@ -113,6 +113,9 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 // outsideTrust reads the trust file after making sure that it is not one that
 // the package brought along.
 func outsideTrust(file, pkg string) (*seal.Trust, error) {
+	if _, err := os.Stat(pkg); err != nil {
+		return nil, fmt.Errorf("package: %w", err)
+	}
 	inside, err := isInside(file, pkg)
 	if err != nil {
 		return nil, fmt.Errorf("trust file: %w", err)
