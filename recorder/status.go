@@ -181,8 +181,11 @@ func (s *sitting) status() Status {
 		lively := false
 		for _, t := range shown {
 			t.mu.Lock()
-			ts := t.status
+			ts, pictured := t.status, t.pictured
 			t.mu.Unlock()
+			if !pictured && st.State == evidence.StateRecording {
+				st.Alarms = append(st.Alarms, Alarm{Code: alarmSilent, Text: alarmTexts[alarmSilent], Source: src.ev.ID})
+			}
 			lively = lively || ts.Live
 			st.Tracks = append(st.Tracks, ts)
 		}

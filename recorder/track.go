@@ -36,9 +36,11 @@ type track struct {
 	askedAt time.Duration // last time one was asked for
 	rtt     time.Duration
 	heard   time.Duration // last packet
+	begunAt time.Duration // the stream, not the recording
 
 	mu        sync.Mutex // guards what follows
 	status    TrackStatus
+	pictured  bool             // not a live camera of which no picture can be recorded
 	counts    evidenceCounts   // as published
 	positions []spool.Position // of the frames that are in no segment of the outbox
 }
@@ -51,6 +53,7 @@ func newTrack(s *source, kind evidence.TrackKind) *track {
 
 func (t *track) init() {
 	s := t.source
+	t.pictured = true
 	t.status = TrackStatus{
 		Track: t.ev.ID, SourceID: s.ev.ID, Source: s.ev.Name, Role: s.ev.Role,
 		Name: s.ev.Name + " " + string(t.ev.Kind), Kind: t.ev.Kind, Codec: t.ev.Codec,
@@ -70,6 +73,7 @@ func (t *track) begin(f *feed, stream *media.Stream) {
 	t.clock = trackClock{timescale: timescale, source: t.source.clock}
 	t.keyAt, t.askedAt, t.lastKnown = 0, 0, false
 	t.heard = t.source.sitting.r.now()
+	t.begunAt = t.heard
 }
 
 // endStream decides what is left of a stream that is over.
@@ -348,6 +352,10 @@ func (t *track) cut(at evidence.Offset) {
 // clock that stamps arrivals, in microseconds.
 func (t *track) uncertainty() int64 { return t.rtt.Microseconds()/2 + 1000 }
 
+// pictureWithin is how long after the start a camera may go without a random
+// access point before an alarm says so: two requests for one, and its sending.
+const pictureWithin = 4 * time.Second
+
 // publish makes the counts visible to others.
 func (t *track) publish(now time.Duration, ticking bool) {
 	defer t.journalLedger(ticking)
@@ -361,7 +369,7 @@ func (t *track) publish(now time.Duration, ticking bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := &t.status
-	if t.number == 0 && !t.source.recording { // before the start: what arrives
+	if t.number == 0 && t.source.begunAt == 0 { // before the start: what arrives
 		counts = evidenceCounts{}.add(measured)
 	}
 	t.counts = counts
@@ -371,6 +379,8 @@ func (t *track) publish(now time.Duration, ticking bool) {
 		st.Width, st.Height = config.Size()
 	}
 	st.Live = now-t.heard < time.Second
+	t.pictured = t.ev.Kind != evidence.Video || !t.source.recording || !st.Live || t.keyAt != 0 ||
+		now-max(t.begunAt, t.source.begunAt) < pictureWithin
 	st.RoundTrip = t.rtt.Microseconds()
 	if hasLevel {
 		st.Level = &level
