@@ -3,6 +3,7 @@ import { account, demo } from './demo';
 import { api, expect, expectAccessible, nextCode, picture, test } from './fixtures';
 import { RoomPage } from './pages';
 import { t } from './words';
+import { readyInterview } from './world';
 
 // What a page says when something is missing, refused, broken or gone. Each state
 // is provoked in the real program, or on the way between it and the page.
@@ -180,7 +181,8 @@ test('a recording survives a lost connection, a silent server and a reload, in p
     if (location && token) sessions.push({ url: new URL(location, response.url()).href, token });
   });
   const room = new RoomPage(page);
-  await room.open(demo.interview_id);
+  const { interview } = await readyInterview('Wren');
+  await room.open(interview);
   await page.getByRole('checkbox').first().check();
   await page.getByRole('checkbox').last().check();
   await room.next().click();
@@ -220,7 +222,7 @@ test('a recording survives a lost connection, a silent server and a reload, in p
   await test.step('what was recorded is sealed, with each interruption on record', async () => {
     await room.stop();
     await expect(page.getByText(t('sealed_title'))).toBeVisible({ timeout: 60_000 });
-    const status = await api('interviewer', 'GET', `/interviews/${demo.interview_id}/status`);
+    const status = await api('interviewer', 'GET', `/interviews/${interview}/status`);
     expect(status.data.sealed).toBe(true);
     expect(status.data.part).toBeGreaterThanOrEqual(2);
   });

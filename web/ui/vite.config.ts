@@ -25,7 +25,7 @@ export default defineConfig({
           // Few files: what many pages share is one, the words are another.
           groups: [
             { name: 'words', test: /src\/paraglide\//, minShareCount: 3 },
-            { name: 'shared', test: /src\/lib\/(?!player|media|text\/custody|proof)|node_modules\/(?!hls\.js)/, minShareCount: 2 },
+            { name: 'shared', test: /src\/lib\/(?!player|media|text\/custody|text\/reasons|proof)|node_modules\/(?!hls\.js)/, minShareCount: 2 },
           ],
         },
       },

@@ -7,7 +7,7 @@ export interface Reason {
 
 /**
  * An answer that is not a success (RFC 9457), or no answer at all. `code` is
- * stable; words for people come from lib/text/problems.ts by code, never from
+ * stable; words for people come from lib/text/problems.svelte.ts by code, never from
  * here.
  */
 export class Problem extends Error {

@@ -144,4 +144,5 @@ export const reasonTexts: Record<string, () => string> = {
   'marker.form': m.reason_marker_form,
   'marker.note': m.reason_marker_note,
   'source.role': m.reason_source_role,
+  'interview.changed': m.reason_interview_changed,
 };

@@ -1,6 +1,5 @@
 import { m } from '$m';
 import type { Problem, Reason } from '../api/problem';
-import { reasonTexts } from './reasons';
 
 /** What went wrong, and what to do about it. */
 export interface ProblemWords {
@@ -33,11 +32,32 @@ export function problemWords(problem: Problem): ProblemWords {
   return { title: problem.detail || m.problem_invalid() };
 }
 
-/**
- * The words for one reason. Each code that the server knows has words here, by
- * test (test/reasons.test.ts); a newer server's English stands until then.
- */
-export function reasonWords(reason: Reason): string {
-  return reasonTexts[reason.code]?.() ?? reason.text;
+type Texts = Record<string, () => string>;
+
+class Reasons {
+  // Many words for rare moments: they are loaded when the first is needed.
+  #texts = $state.raw<Texts>();
+  #loading: Promise<void> | undefined;
+
+  words(reason: Reason): string {
+    if (!this.#texts) {
+      this.#loading ??= import('./reasons').then(
+        ({ reasonTexts }) => void (this.#texts = reasonTexts),
+        () => void (this.#texts = {}),
+      );
+      return '';
+    }
+    return this.#texts[reason.code]?.() ?? reason.text;
+  }
 }
 
+const reasons = new Reasons();
+
+/**
+ * The words for one reason; empty for the moment in which they are loaded. Each
+ * code that the server knows has words, by test (test/reasons.test.ts); a newer
+ * server's English stands until then.
+ */
+export function reasonWords(reason: Reason): string {
+  return reasons.words(reason);
+}
