@@ -60,6 +60,18 @@ type segmentKey struct {
 // Refusals are logged, at most once in 30 s for the same account, interview and
 // reason. Any failure to decide or to log denies.
 func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, interview, track evidence.ID, kind evidence.LeafKind, index int) (Delivery, error) {
+	d, err := s.deliver(ctx, actor, interview, track, kind, index)
+	if errors.Is(err, errEnded) {
+		// The grant ended between decision and entry: the decision says why.
+		d, err = s.deliver(ctx, actor, interview, track, kind, index)
+	}
+	return d, err
+}
+
+// errEnded says that a grant ended after it was decided on.
+var errEnded = errors.New("the grant has just ended")
+
+func (s *Service) deliver(ctx context.Context, actor evidence.Actor, interview, track evidence.ID, kind evidence.LeafKind, index int) (Delivery, error) {
 	now, err := s.Store.Now(ctx)
 	if err != nil {
 		return Delivery{}, err
@@ -204,6 +216,9 @@ func (s *Service) window(ctx context.Context, actor evidence.Actor, v Viewing, g
 	defer open.mu.Unlock()
 	if !open.last.covers(segment.Leaf, now) {
 		w, err := s.Store.OpenWindow(ctx, newWindow(actor, g, segment.Leaf, now), needs(segment.Leaf), deliveryEntry(actor, v, g, segment.Leaf))
+		if errors.Is(err, evidence.ErrConflict) {
+			return Window{}, fmt.Errorf("%w: %w", errEnded, err)
+		}
 		if err != nil {
 			return Window{}, err
 		}

@@ -53,6 +53,27 @@ func TestATrackOfAnotherInterviewIsNotReachedThroughAGrant(t *testing.T) {
 	}
 }
 
+// A grant that is revoked between the decision and its entry delivers nothing, and
+// the log never shows a delivery behind the revocation.
+func TestARevocationBetweenDecisionAndEntry(t *testing.T) {
+	s := newScene(t)
+	g := s.grant()
+	s.mem.BeforeWindow = func() {
+		s.mem.BeforeWindow = nil
+		_, err := s.Access.RevokeGrant(ctx, s.actor(evidence.RoleCustodian), g.ID, "the need is over")
+		s.Must(err)
+	}
+	if err := s.deliver(0, g.Tracks[0].FirstIndex); codeOf(err) != "grant.revoked" {
+		t.Errorf("got %v", err)
+	}
+	if n := len(s.mem.Log(access.EntryDeliver)); n != 0 {
+		t.Errorf("%d deliveries in the log", n)
+	}
+	if n := len(s.mem.Log(access.EntryRefuse)); n != 1 {
+		t.Errorf("%d refusals in the log", n)
+	}
+}
+
 func TestWindows(t *testing.T) {
 	s := newScene(t)
 	in := s.ask()

@@ -121,6 +121,8 @@ type Store interface {
 	// OpenWindow commits a window with its entry, unless a committed window of the
 	// same viewer, session and grant covers need and has not expired at w.OpenedAt:
 	// then it returns that one and writes nothing. An empty need is covered by any.
+	// A grant that is not active any more is evidence.ErrConflict, so that no
+	// delivery stands in the log behind its revocation.
 	OpenWindow(ctx context.Context, w Window, need evidence.Range, entry custody.Entry) (Window, error)
 	// SaveDelivered notes that a segment is about to be delivered; again is no error.
 	SaveDelivered(ctx context.Context, d Delivered) error

@@ -218,8 +218,14 @@ func (s *Store) Exposure(_ context.Context, interview evidence.ID) (access.Expos
 }
 
 func (s *Store) OpenWindow(_ context.Context, w access.Window, need evidence.Range, e custody.Entry) (access.Window, error) {
+	if s.BeforeWindow != nil {
+		s.BeforeWindow()
+	}
 	opened := w
 	err := s.one(e, func() error {
+		if s.grants[w.Grant].State != access.Active {
+			return evidence.ErrConflict
+		}
 		for _, have := range s.windows {
 			if have.Viewer == w.Viewer && have.Session == w.Session && have.Grant == w.Grant && w.OpenedAt >= have.OpenedAt && w.OpenedAt < have.ExpiresAt &&
 				(need == evidence.Range{} || have.Range.Contains(need)) {

@@ -33,6 +33,9 @@ type Store struct {
 	// makes it fail after it was done, as when a commit's answer is lost. Both are
 	// keyed by custody action; "delivered" stands for SaveDelivered.
 	FailBefore, FailAfter map[string]bool
+	// BeforeWindow, if set, is called before a window is opened: what happens there
+	// happens between a decision and its entry.
+	BeforeWindow func()
 
 	Entries []custody.Entry // in order
 	at      evidence.Instant

@@ -437,6 +437,7 @@ func checkWindows(t *testing.T, w *World) {
 	w.OpenCase()
 	iv, tracks := w.Sealed(w.Victim.ID, 20)
 	g := w.sampleGrant(iv, tracks)
+	g.State, g.Approvals = access.Active, []access.Approval{{By: "c", Role: evidence.RoleCustodian, At: 4}}
 	w.Must(s.CreateGrant(bg, g, w.entry("x")))
 	viewer, session := g.To, evidence.NewID()
 	open := func(session evidence.ID, from, until evidence.Offset, at evidence.Instant, need evidence.Range) access.Window {
@@ -489,10 +490,18 @@ func checkWindows(t *testing.T, w *World) {
 	save(0, 1, 0, 10)
 	save(0, 2, 10, 15)
 	save(1, 1, 0, 9)
-	g.State, g.Approvals = access.Active, []access.Approval{{By: "c", Role: evidence.RoleCustodian, At: 4}}
-	w.Must(s.ChangeGrant(bg, g, w.entry("x")))
 	e, err := s.Exposure(bg, iv.ID)
 	same(t, "exposure", e, err, access.Exposure{Viewers: 1, Delivered: 15, Grants: 1})
+	// After the end of a grant no window is opened, whatever was decided before.
+	g.State = access.Revoked
+	w.Must(s.ChangeGrant(bg, g, w.entry("x")))
+	before = len(w.Log("window.test"))
+	_, err = s.OpenWindow(bg, access.Window{ID: evidence.NewID(), Agency: w.Agency, Interview: iv.ID, Grant: g.ID, Viewer: viewer, Session: session,
+		Range: evidence.Range{From: 10, Until: 50}, OpenedAt: 9000, ExpiresAt: 9100}, evidence.Range{From: 10, Until: 20}, w.entry("window.test"))
+	wantErr(t, "window of a revoked grant", err, evidence.ErrConflict)
+	if n := len(w.Log("window.test")) - before; n != 0 {
+		t.Errorf("%d entries of a delivery after the end of its grant", n)
+	}
 	e, err = s.Exposure(bg, evidence.NewID())
 	same(t, "no exposure", e, err, access.Exposure{})
 }

@@ -308,6 +308,13 @@ func (s *Store) OpenWindow(ctx context.Context, w access.Window, need evidence.R
 	opened := w
 	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		opened = w
+		var active bool
+		if err := tx.row(ctx, `SELECT state = 'active' FROM access_grant WHERE id = $1`, w.Grant).Scan(&active); err != nil {
+			return err
+		}
+		if !active {
+			return fmt.Errorf("grant %s: %w", w.Grant, evidence.ErrConflict)
+		}
 		query := `SELECT id, range_from, range_until, opened_at, expires_at FROM delivery_window
 			WHERE grant_id = $1 AND viewer = $2 AND session = $3 AND opened_at <= $4 AND expires_at > $4 AND (range_from <= $5 AND range_until >= $6 OR $5 = $6) ORDER BY id DESC LIMIT 1`
 		err := tx.row(ctx, query, w.Grant, w.Viewer, w.Session, w.OpenedAt, need.From, need.Until).
