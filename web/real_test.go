@@ -110,5 +110,5 @@ func (r *real) record(ctx context.Context, iv evidence.Interview, tracks []world
 		return err
 	}
 	return r.db.SaveSealed(ctx, iv.ID, evidence.SealedRecording{Recording: iv.Recording, Interview: iv.ID, Manifest: []byte("m"), Statement: []byte("s"), Bundle: []byte("b"),
-		Status: []byte("{}"), Pages: [][]byte{[]byte("p")}, SealedAt: now}, entry(actionSealed))
+		Status: []byte("{}"), Pages: [][]byte{[]byte("p")}, SealedAt: now}, entry(disclosure.EntrySealed))
 }

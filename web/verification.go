@@ -12,12 +12,10 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/envelope"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
-
-// actionSealed is the recorder's custody action of the seal.
-const actionSealed = "interview.seal"
 
 // Audience of a verification: those who know of the interview. It reads media
 // and shows none.
@@ -58,7 +56,7 @@ func (s *Server) verify(ctx context.Context, iv evidence.Interview) (Verificatio
 			return Verification{}, err
 		}
 	}
-	if out.Log, err = s.verifyLog(ctx, iv, &findings); err != nil {
+	if out.Log, err = s.verifyLog(ctx, iv, out.Manifest, &findings); err != nil {
 		return Verification{}, err
 	}
 	out.judge(findings)
@@ -155,15 +153,20 @@ func (s *Server) identity(ctx context.Context, recording evidence.ID) (age.Ident
 	return id, nil
 }
 
-// verifyLog looks for the seal's own entry and proves that it stands in the log.
-func (s *Server) verifyLog(ctx context.Context, iv evidence.Interview, out *seal.Findings) (*LogPosition, error) {
+// verifyLog looks for the seal's own entry, compares the manifest's SHA-256 with
+// the one that it names, and proves that it stands in the log.
+func (s *Server) verifyLog(ctx context.Context, iv evidence.Interview, manifest string, out *seal.Findings) (*LogPosition, error) {
 	const check = "log.seal"
-	records, err := s.store.Entries(ctx, custody.Filter{Interview: iv.ID, Action: actionSealed, Limit: 1})
+	records, err := s.store.Entries(ctx, custody.Filter{Interview: iv.ID, Action: disclosure.EntrySealed, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
 	if len(records) == 0 {
 		out.Add(check, seal.Fails, "", "The custody log has no entry of the seal.")
+		return nil, nil
+	}
+	if records[0].Leaf.Details["manifest"] != manifest {
+		out.Add(check, seal.Fails, "", "The custody log says that another manifest was sealed.")
 		return nil, nil
 	}
 	signed, err := s.checkpoints.Checkpoint(ctx)

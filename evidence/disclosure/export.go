@@ -100,6 +100,10 @@ const (
 	EntryInterrupted = "export.interrupted" // a delivery broke off
 )
 
+// EntrySealed is the recorder's custody action of a seal. Its details name the
+// SHA-256 of the manifest that was sealed, as "manifest".
+const EntrySealed = "interview.seal"
+
 var recipientForm = regexp.MustCompile(`^age1[0-9a-z]{40,}$`)
 
 // parseRecipient accepts one X25519 or hybrid age recipient.

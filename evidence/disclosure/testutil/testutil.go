@@ -64,6 +64,8 @@ type World struct {
 	Log         *Log
 	Checkpoints *custody.Checkpointer
 	Agency      evidence.ID
+
+	logSigner, logVerifier string // keys of the log
 }
 
 // NewWorld makes an agency with fresh keys.
@@ -75,10 +77,29 @@ func NewWorld(t testing.TB) *World {
 	check(t, seal.Init(t.Context(), dir, seal.Config{Organisation: "Test Police", Keys: PlainKeys{}, Clock: time.Now, LogKeys: []string{verifier}}))
 	a, err := seal.Open(t.Context(), dir, PlainKeys{}, time.Now)
 	check(t, err)
-	w := &World{Authority: a, TrustFolder: a.TrustFolder(), TrustFile: seal.TrustPath(dir), Log: new(Log), Agency: evidence.NewID()}
+	w := &World{Authority: a, TrustFolder: a.TrustFolder(), TrustFile: seal.TrustPath(dir), Log: new(Log), Agency: evidence.NewID(), logSigner: signer, logVerifier: verifier}
 	w.Checkpoints, err = custody.NewCheckpointer(w.Log, signer, verifier)
 	check(t, err)
 	return w
+}
+
+// Relog puts in the place of a package's custody excerpt that of another log
+// under the same key, which says that the manifest now in the package was sealed.
+func (w *World) Relog(t testing.TB, f Files, interview evidence.ID) {
+	t.Helper()
+	log := new(Log)
+	log.Append(t, custody.Entry{Actor: evidence.System(w.Agency), Action: disclosure.EntrySealed, Interview: interview,
+		Details: map[string]string{"manifest": sum(f[disclosure.RecordingFile])}})
+	checkpoints, err := custody.NewCheckpointer(log, w.logSigner, w.logVerifier)
+	check(t, err)
+	excerpt, err := disclosure.NewExcerpt(t.Context(), log, checkpoints, interview, nil)
+	check(t, err)
+	x := excerpt.Entries[0]
+	proof, err := evidence.Canonical(disclosure.EntryProof{Position: x.Position, Path: []string{}})
+	check(t, err)
+	f[disclosure.CheckpointFile], f[disclosure.OpeningsFile] = excerpt.Checkpoint, nil
+	f[disclosure.EntriesFile], f[disclosure.ProofsFile] = append(x.Leaf, '\n'), append(proof, '\n')
+	f.Reseal(t, w)
 }
 
 // Log is a custody log in memory. It is not safe for concurrent use.
@@ -238,8 +259,12 @@ func (w *World) Record(t testing.TB, shape Shape) *Recording {
 	w.Seal(t, r, m, tree)
 	for _, action := range []string{"interview.start", "interview.stop", "interview.seal", "grant.approve"} {
 		w.Log.Append(t, custody.Entry{Actor: evidence.System(w.Agency), Action: "account.sign_in"}) // of no interview
+		details := map[string]string{}
+		if action == disclosure.EntrySealed {
+			details["manifest"] = sum(r.Sealed.Manifest)
+		}
 		w.Log.Append(t, custody.Entry{
-			Actor:  evidence.Actor{Kind: evidence.ActorPerson, Account: evidence.NewID(), Agency: w.Agency, Role: evidence.RoleInterviewer, Address: "192.0.2.7"},
+			Details: details, Actor: evidence.Actor{Kind: evidence.ActorPerson, Account: evidence.NewID(), Agency: w.Agency, Role: evidence.RoleInterviewer, Address: "192.0.2.7"},
 			Action: action, Case: m.Case, Interview: m.Interview, Subject: m.Interview, Why: "because of " + action, Authority: "order 17",
 		})
 	}

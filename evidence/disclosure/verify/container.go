@@ -119,6 +119,11 @@ func openTar(file string, out *seal.Findings) (*container, error) {
 			if first {
 				return nil, errors.Join(fmt.Errorf("%w: %s is an empty archive", ErrNotPackage, file), f.Close())
 			}
+			if hidden, err := followed(f); err != nil {
+				return nil, errors.Join(fmt.Errorf("reading the package: %w", err), f.Close())
+			} else if hidden {
+				out.Add("bag.form", seal.Fails, "", "Something follows the end of the archive.")
+			}
 			return c, nil
 		}
 		if err != nil && first {
@@ -159,6 +164,24 @@ func openTar(file string, out *seal.Findings) (*container, error) {
 			return c, nil
 		} else if ok {
 			offsets[name], c.sizes[name] = at, h.Size
+		}
+	}
+}
+
+// followed reports whether anything but zeros follows the end of an archive, which
+// some programs would unpack and others not.
+func followed(f io.Reader) (bool, error) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := f.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 }

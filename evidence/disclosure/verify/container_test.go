@@ -25,8 +25,17 @@ func TestFolderAndTarAreJudgedAlike(t *testing.T) {
 	if err := os.WriteFile(file, archive.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	padded, hidden := filepath.Join(t.TempDir(), "padded.tar"), filepath.Join(t.TempDir(), "hidden.tar")
+	for name, more := range map[string][]byte{padded: make([]byte, 50_000), hidden: archive.Bytes()} {
+		if err := os.WriteFile(name, append(bytes.Clone(archive.Bytes()), more...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := Package(t.Context(), hidden, w.Authority.Trust()); err != nil || got.Verdict != Failed || got.Findings.Of("bag.form") != seal.Fails {
+		t.Errorf("a second archive behind the first: %+v %v", got, err)
+	}
 	dir := testutil.Untar(t, &archive).WriteTo(t, t.TempDir())
-	for _, path := range []string{file, dir} {
+	for _, path := range []string{file, padded, dir} {
 		got, err := Package(t.Context(), path, w.Authority.Trust())
 		if err != nil {
 			t.Fatal(err)

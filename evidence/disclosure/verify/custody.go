@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,6 +35,35 @@ func (e *examination) custody() {
 	leaves := e.entries(files[disclosure.EntriesFile])
 	positions := e.inclusion(files[disclosure.ProofsFile], leaves, cp, ok)
 	e.openings(files[disclosure.OpeningsFile], leaves, positions)
+	e.sealEntry(leaves)
+}
+
+// sealEntry asks whether the log says that this manifest was sealed. Without it,
+// the key that seals would be enough to put another recording in the place of
+// the one that was made; the log is signed with a key of its own.
+func (e *examination) sealEntry(entries []*entry) {
+	const check, file = "custody.seal", disclosure.EntriesFile
+	manifest, err := e.files.read(disclosure.RecordingFile)
+	if err != nil {
+		return // reported with the recording
+	}
+	sum := sha256.Sum256(manifest)
+	found := 0
+	for i, x := range entries {
+		if x == nil || !x.readable || x.leaf.Action != disclosure.EntrySealed {
+			continue
+		}
+		if x.leaf.Details["manifest"] != hex.EncodeToString(sum[:]) {
+			e.add(check, seal.Fails, file, "Entry %d says that another manifest was sealed than the one in this package.", i)
+			return
+		}
+		found++
+	}
+	if found == 0 {
+		e.add(check, seal.Fails, file, "No entry of the log says that this recording was sealed.")
+		return
+	}
+	e.add(check, seal.Holds, file, "The log says that exactly this manifest was sealed.")
 }
 
 func (e *examination) checkpoint(signed []byte) (custody.Checkpoint, bool) {

@@ -57,6 +57,21 @@ type Report struct {
 	Missing   []string      `json:"missing"` // files that belong to the package and are not there
 }
 
+// required are the checks that must have been made, and hold, for [Verified].
+var required = []string{
+	"bag.form", "bag.complete", "bag.digest", "certificates",
+	"recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.timestamp", "recording.parts",
+	"recording.manifest", "recording.pages", "recording.tree", "recording.leaves", "recording.times", "recording.gaps",
+	"media.segments", "media.times",
+	"package.bundle", "package.statement", "package.signer", "package.signature", "package.timestamp", "package.parts", "package.outline",
+	"custody.checkpoint", "custody.entries", "custody.inclusion", "custody.openings", "custody.seal",
+}
+
+// says reports whether every one of the checks was made and holds.
+func (r *Report) says(checks ...string) bool {
+	return !slices.ContainsFunc(checks, func(c string) bool { return r.Findings.Of(c) != seal.Holds })
+}
+
 // judge sets the verdict and the sentences from the findings.
 func (r *Report) judge(trusted *seal.Trust) {
 	switch {
@@ -68,13 +83,13 @@ func (r *Report) judge(trusted *seal.Trust) {
 		r.Verdict = SignerNotTrusted
 	case trusted == nil:
 		r.Verdict = Consistent
+	case !r.says(required...):
+		r.Verdict = Unjudged // a check that was left out is no check that holds
 	default:
 		r.Verdict = Verified
 	}
 	r.Proved, r.NotProved = []string{}, []string{}
-	says := func(checks ...string) bool {
-		return !slices.ContainsFunc(checks, func(c string) bool { return r.Findings.Of(c) != seal.Holds })
-	}
+	says := r.says
 	if says("package.bundle", "package.statement", "package.signer", "package.signature", "bag.complete", "bag.digest") {
 		r.Proved = append(r.Proved, "Every file is as it was when the agency's key signed this package, and none is missing or added.")
 	}
@@ -90,8 +105,8 @@ func (r *Report) judge(trusted *seal.Trust) {
 		}
 		r.Proved = append(r.Proved, fmt.Sprintf("The seal existed at %s, by the word of %s.", r.SealedAt, whose))
 	}
-	if says("custody.checkpoint", "custody.entries", "custody.inclusion") {
-		r.Proved = append(r.Proved, "Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says.")
+	if says("custody.checkpoint", "custody.entries", "custody.inclusion", "custody.seal") {
+		r.Proved = append(r.Proved, "Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says, the sealing of this very recording among them.")
 	}
 	switch {
 	case r.Verdict == Failed:

@@ -21,9 +21,10 @@ const (
 
 // Then: what a forger does afterwards.
 var (
-	left     = func(testing.TB, *scene, testutil.Files) {}                                         // nothing
-	relisted = func(_ testing.TB, _ *scene, f testutil.Files) { f.Relist() }                       // new lists of files, no keys
-	resealed = func(t testing.TB, s *scene, f testutil.Files) { f.Relist(); f.Reseal(t, s.w) }     // with the agency's key
+	left     = func(testing.TB, *scene, testutil.Files) {}                                     // nothing
+	relisted = func(_ testing.TB, _ *scene, f testutil.Files) { f.Relist() }                   // new lists of files, no keys
+	resealed = func(t testing.TB, s *scene, f testutil.Files) { f.Relist(); f.Reseal(t, s.w) } // with the agency's key
+	logged   = func(t testing.TB, s *scene, f testutil.Files) { s.w.Relog(t, f, manifestOf(t, f).Interview) }
 	resigned = func(t testing.TB, s *scene, f testutil.Files) { f.Relist(); f.Reseal(t, s.other) } // with keys of his own
 )
 
@@ -98,8 +99,8 @@ var tamperings = []struct {
 	{"manifest not canonical, but sealed", func(t testing.TB, s *scene, f testutil.Files) {
 		sealRecording(t, s.w, f, bytes.Replace(f[disclosure.RecordingFile], []byte(`{"agency"`), []byte(`{ "agency"`), 1))
 	}, left, Failed, []string{"recording.manifest"}, ""},
-	{"manifest of a later version", remanifest(func(m *evidence.Manifest) { m.Version = 2 }), left, Unjudged, []string{"recording.manifest"}, seal.CannotJudge},
-	{"leaf of a later version", releaf(func(l []evidence.Leaf, _ *evidence.Manifest) []evidence.Leaf { l[3].Version = 2; return l }), left, Unjudged, []string{"recording.leaves", "recording.times", "media.segments"}, seal.CannotJudge},
+	{"manifest of a later version", remanifest(func(m *evidence.Manifest) { m.Version = 2 }), logged, Unjudged, []string{"recording.manifest"}, seal.CannotJudge},
+	{"leaf of a later version", releaf(func(l []evidence.Leaf, _ *evidence.Manifest) []evidence.Leaf { l[3].Version = 2; return l }), logged, Unjudged, []string{"recording.leaves", "recording.times", "media.segments"}, seal.CannotJudge},
 	{"outline of another recording", func(t testing.TB, s *scene, f testutil.Files) {
 		m := manifestOf(t, f)
 		m.StartedAt--
@@ -265,7 +266,16 @@ var tamperings = []struct {
 	}, resealed, Failed, []string{"custody.checkpoint"}, ""},
 	{"checkpoint of another size", edit(disclosure.CheckpointFile, func(b []byte) []byte { return bytes.Replace(b, []byte("\n8\n"), []byte("\n9\n"), 1) }), resealed, Failed, []string{"custody.checkpoint"}, ""},
 
+	{"another recording sealed with the agency's key, which the log never saw", remanifest(func(m *evidence.Manifest) { m.Software = "another program" }), resealed, Failed, []string{"custody.seal"}, ""},
+	{"entry of the seal withheld", func(t testing.TB, s *scene, f testutil.Files) {
+		at := slices.IndexFunc(bytes.Split(f[disclosure.EntriesFile], []byte("\n")), func(l []byte) bool { return bytes.Contains(l, []byte(disclosure.EntrySealed)) })
+		lines(disclosure.EntriesFile, drop(at))(t, s, f)
+		lines(disclosure.ProofsFile, drop(at))(t, s, f)
+		f[disclosure.OpeningsFile] = nil
+	}, resealed, Failed, []string{"custody.seal"}, ""},
+
 	// What breaks nothing.
+	{"another program, by whose hand the recording was sealed and logged", remanifest(func(m *evidence.Manifest) { m.Software = "another program" }), logged, Verified, []string{"custody.seal"}, seal.Holds},
 	{"reasons withheld", func(_ testing.TB, _ *scene, f testutil.Files) { f[disclosure.OpeningsFile] = nil }, resealed, Verified, []string{"custody.openings"}, seal.Holds},
 	{"one reason erased", lines(disclosure.OpeningsFile, drop(2)), resealed, Verified, []string{"custody.openings"}, seal.Holds},
 }
