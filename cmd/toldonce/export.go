@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -39,7 +40,8 @@ custody proofs and the commands that check them.
 --to encrypts the package to the recipient's age key and writes one .age file
 into DIR. --clear writes the package as files into DIR, which must be new or
 empty; it needs a reason, and a second person who approves it with
-'toldonce export approve'. Fetch it then with 'toldonce export fetch'.`,
+'toldonce export approve'. Until then nothing is written and the exit code is 7.
+Fetch it then with 'toldonce export fetch'.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseID("an interview", args[0])
@@ -94,25 +96,37 @@ func checkRecipient(s string) error {
 	return nil
 }
 
-// checkOut fails early where the package could not be written afterwards.
+// checkOut fails early where the package could not be written afterwards. It
+// leaves no folder behind that was not there.
 func checkOut(dir string) error {
+	_, missing := os.Stat(dir)
 	root, err := emptyFolder(dir)
 	if err != nil {
 		return err
 	}
-	return root.Close()
+	if err := root.Close(); err != nil || missing == nil {
+		return err
+	}
+	return os.Remove(dir)
 }
 
+// printWaiting says that nothing was written yet, and returns the error that
+// makes the exit code say so too.
 func printWaiting(opt *options, e exportView, out string) error {
 	if opt.json {
-		return printJSON(opt.out, e)
+		if err := printJSON(opt.out, e); err != nil {
+			return err
+		}
+		return errWaiting
 	}
-	_, err := fmt.Fprintf(opt.out, `The export waits for a second person, who approves it with
+	if _, err := fmt.Fprintf(opt.out, `A second person approves it with
   toldonce export approve %[1]s
 Fetch it then with
   toldonce export fetch %[1]s --out %[2]s
-`, e.ID, out)
-	return err
+`, e.ID, out); err != nil {
+		return err
+	}
+	return errWaiting
 }
 
 func newExportFetch(opt *options) *cobra.Command {

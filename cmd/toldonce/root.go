@@ -20,6 +20,7 @@ const (
 	exitNotFound = 4
 	exitConflict = 5
 	exitSignIn   = 6
+	exitWaiting  = 7
 )
 
 const rootLong = `Told Once records the consented interview so that a victim has to tell it once,
@@ -44,7 +45,8 @@ Exit codes:
   3  refused: the rules do not allow it; the reasons are printed
   4  not found, or you may not know of it
   5  in conflict with the present state (already started, changed meanwhile …)
-  6  not signed in: the token is missing, wrong or expired`
+  6  not signed in: the token is missing, wrong or expired
+  7  nothing was written yet: a second person has to approve it first`
 
 // options are what every command can be told.
 type options struct {
@@ -107,6 +109,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func (e usageError) Unwrap() error { return e.error }
 
+// errWaiting says that what was asked for waits for a second person.
+var errWaiting = errors.New("nothing was written: the export waits for a second person")
+
 // report prints err as sentences and returns the exit code it stands for.
 func report(to io.Writer, err error) int {
 	if err == nil {
@@ -120,6 +125,8 @@ func report(to io.Writer, err error) int {
 		return exitUsage
 	case errors.As(err, &answer):
 		return answer.exitCode()
+	case errors.Is(err, errWaiting):
+		return exitWaiting
 	case errors.Is(err, evidence.ErrRefused):
 		return exitRefused
 	case errors.Is(err, evidence.ErrNotFound):

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -315,6 +317,14 @@ func exportStory(t *testing.T, d demoReady) {
 	custodian, interviewer := d.as(evidence.RoleCustodian), d.as(evidence.RoleInterviewer)
 	out := filepath.Join(t.TempDir(), "package")
 	interviewer.fails(t, exitRefused, "export", string(d.Interview), "--out", out, "--clear", "--reason", "curiosity")
+	printed, said, code := d.as(evidence.RoleProsecutor).run(t, "export", string(d.Interview), "--out", out, "--clear", "--reason", "hearing", "--json")
+	var waits exportView
+	if err := json.Unmarshal([]byte(printed), &waits); code != exitWaiting || err != nil || waits.ID == "" || waits.State == exportReady {
+		t.Errorf("an export that waits for its second person: exit code %d, %q, %q (%v)", code, printed, said, err)
+	}
+	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an export that waits for its second person left %s behind (%v)", out, err)
+	}
 	var done struct {
 		Files     int
 		Encrypted bool
