@@ -8,14 +8,17 @@ import (
 	"github.com/toldonce/toldonce/evidence/casefile"
 )
 
-func (s *Server) listCases(ctx context.Context, a evidence.Actor, in *findCasesInput) (*answer[list[Case]], error) {
-	var cases []casefile.Summary
-	var err error
-	if in.Find != "" {
-		cases, err = s.cases.Find(ctx, a, in.Find)
-	} else {
-		cases, err = s.cases.Cases(ctx, a)
-	}
+func (s *Server) listCases(ctx context.Context, a evidence.Actor, _ *nothing) (*answer[list[Case]], error) {
+	cases, err := s.cases.Cases(ctx, a)
+	return s.caseFiles(ctx, cases, err)
+}
+
+func (s *Server) findCases(ctx context.Context, a evidence.Actor, in *findCasesInput) (*answer[list[Case]], error) {
+	cases, err := s.cases.Find(ctx, a, in.Body.Find)
+	return s.caseFiles(ctx, cases, err)
+}
+
+func (s *Server) caseFiles(ctx context.Context, cases []casefile.Summary, err error) (*answer[list[Case]], error) {
 	if err != nil {
 		return nil, err
 	}

@@ -273,7 +273,11 @@ func TestMetrics(t *testing.T) {
 func TestLogsArePseudonymous(t *testing.T) {
 	h := newHarness(t)
 	h.OpenCase()
-	h.as(evidence.RoleCaseManager, "GET", "/cases?find=Lulja", nil)
+	h.as(evidence.RoleCaseManager, "GET", "/cases?find=Lulja", nil) // an older client, or a mistake
+	found := want[list[Case]](h, h.as(evidence.RoleCaseManager, "POST", "/cases/find", map[string]any{"find": "lulja"}), 200)
+	if len(found.Items) != 1 || found.Items[0].ID != h.Case.ID {
+		t.Errorf("found %+v", found)
+	}
 	h.as(evidence.RoleCaseManager, "GET", "/cases/"+string(h.Case.ID)+"/people", nil)
 	h.do(call{method: "GET", path: "/welcome?token=secret-in-the-query", from: "203.0.113.9:1"})
 	h.do(call{method: "GET", path: "/api/v1/nothing/Lulja"})

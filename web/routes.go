@@ -66,6 +66,8 @@ var routes = []operation{
 
 	{get, "/cases", "listCases", tagCases, signedIn, "Your case files", "Only those that you may know of.",
 		handle((*Server).listCases)},
+	{post, "/cases/find", "findCases", tagCases, signedIn, "Find case files", "By case number or pseudonym, which travel in the body: an address stands in histories and in the logs of proxies.",
+		handle((*Server).findCases)},
 	{post, "/cases", "openCase", tagCases, signedIn, "Open a case file", "You become its case manager.",
 		created(handle((*Server).openCase))},
 	{get, "/cases/{id}", "getCase", tagCases, signedIn, "A case file", "",

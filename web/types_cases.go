@@ -33,7 +33,9 @@ type createCaseInput struct {
 }
 
 type findCasesInput struct {
-	Find string `query:"find" maxLength:"100" doc:"Only those whose case number, or one of whose pseudonyms, is exactly this, letter case and spacing apart. There is no search by real names: none are stored."`
+	Body struct {
+		Find string `json:"find" minLength:"1" maxLength:"100" doc:"The case number, or a pseudonym of somebody on the case; exactly this, letter case and spacing apart. There is no search by real names: none are stored."`
+	}
 }
 
 type stageInput struct {
