@@ -61,7 +61,7 @@ func untar(stream io.Reader, dir string) (files int, err error) {
 		}
 		switch h.Typeflag {
 		case tar.TypeDir:
-			if err := root.MkdirAll(name, 0o755); err != nil {
+			if err := root.MkdirAll(name, 0o700); err != nil {
 				return files, err
 			}
 		case tar.TypeReg:
@@ -79,7 +79,7 @@ func untar(stream io.Reader, dir string) (files int, err error) {
 
 // emptyFolder makes dir, or takes it if it is empty.
 func emptyFolder(dir string) (*os.Root, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -92,12 +92,13 @@ func emptyFolder(dir string) (*os.Root, error) {
 	return os.OpenRoot(dir)
 }
 
-// writeNew creates a file that must not exist, with its folders.
+// writeNew creates a file that must not exist, with its folders. What a package
+// holds in the clear is for the one who fetched it alone.
 func writeNew(root *os.Root, name string, content io.Reader) error {
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return err
 	}
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,12 @@ func TestUntarWritesFiles(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(dir, "data/media/a.mp4")); err != nil || string(b) != "content of package/data/media/a.mp4" {
 		t.Errorf("data/media/a.mp4 = %q, %v", b, err)
 	}
+	// What is in the clear is for its owner alone.
+	for _, name := range []string{".", "data", "data/media", "data/media/a.mp4", "bagit.txt"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
 }
 
 func TestUntarStaysInside(t *testing.T) {
