@@ -43,6 +43,7 @@ type keeper struct {
 
 	tree   *seal.Tree          // owned by run while it runs
 	pages  int                 // pages that were put, from the first
+	ended  bool                // something could not be put before the end: nothing may follow it
 	counts map[evidence.ID]int // media segments by track; likewise
 	done   chan struct{}
 }
@@ -175,7 +176,14 @@ func (k *keeper) putPages(until int) {
 
 // put hands an object to the outbox, again and again while disk and memory are
 // both full: the segment is not given up.
+//
+// What follows an object that could not be put until the recorder was closed is
+// not put either: the outbox never has a leaf without those before it. The
+// journal still holds the frames.
 func (k *keeper) put(o spool.Object) {
+	if k.ended {
+		return
+	}
 	if d := k.s.r.cfg.Retention; d > 0 {
 		o.RetainUntil = k.s.r.cfg.Clock().Add(d)
 	}
@@ -189,11 +197,13 @@ func (k *keeper) put(o spool.Object) {
 		}
 		k.s.r.log.Error("spool", "interview", k.s.iv.ID, "err", err)
 		if errors.Is(err, spool.ErrClosed) {
+			k.ended = true
 			return
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-k.s.r.closing:
+			k.ended = true
 			return
 		}
 	}
