@@ -231,6 +231,7 @@ test('a recording survives a lost connection, a silent server and a reload, in p
 test('the whole way to a decision works by keyboard', async ({ person }) => {
   const { page } = await person('custodian');
   await page.goto('/');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: t('skip_to_content') })).toBeFocused();
   await picture(page, 'state-keyboard-skip');

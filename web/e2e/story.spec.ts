@@ -231,7 +231,7 @@ test('a package is exported and holds for whoever has the trust file', async () 
       expect(stderr, file).toBe('');
     }
     const verified = await run(join(bin, 'toldonce-verify'), [out, '--trust', demo.trust, '--json']);
-    expect(JSON.parse(verified.stdout).verdict).toBe('holds');
+    expect(JSON.parse(verified.stdout).verdict).toBe('verified');
     const untrusted = await run(join(bin, 'toldonce-verify'), [out]).catch((error) => error);
     expect(untrusted.code).toBe(2);
     const first = join(out, 'data', 'media', media[0]!);
