@@ -73,3 +73,13 @@ type Segment struct {
 	ObjectKey     string // in the object store
 	ObjectVersion string // version id there; empty for a local directory
 }
+
+// Lease says which recorder node has an interview. Its epoch grows with each
+// acquisition, and each write of the recording checks it, so that a node that was
+// thought dead cannot write after another took over.
+type Lease struct {
+	Interview ID
+	Node      ID
+	Epoch     int64
+	Until     Instant // another node may take it from then on
+}

@@ -212,7 +212,8 @@ type Gap struct {
 	Track ID     `json:"track"`
 	Start Offset `json:"start"`
 	End   Offset `json:"end"`
-	// Cause: "packet-loss", "capture-stall", "source-away", "pause", "restart", "damaged".
+	// Cause: "packet-loss", "capture-stall", "source-away", "pause", "restart", "damaged",
+	// "storage-full": neither disk nor memory of the recorder took more.
 	Cause  string `json:"cause"`
 	Frames int64  `json:"frames"` // how many frames are missing; -1: cannot be known
 }

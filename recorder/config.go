@@ -26,6 +26,10 @@ type Config struct {
 	// Reserve is how many bytes of disk are kept allocated for recording on
 	// when the disk is full. 0 keeps none.
 	Reserve int64
+	// Backlog bounds, for each recording, the bytes of captured frames, and again
+	// those of segments, that wait in memory while the disk takes nothing. What
+	// comes beyond it is a gap of cause "storage-full". Default 64 MiB.
+	Backlog int64
 	// Retention is how long the object store must keep each object from when
 	// it is written. 0 asks for none.
 	Retention time.Duration

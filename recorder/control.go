@@ -68,16 +68,29 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	if err != nil {
 		return err
 	}
+	if err := s.hold(ctx); err != nil {
+		return errors.Join(err, journal.Destroy())
+	}
 	at := evidence.At(s.r.cfg.Clock())
-	iv, err = s.r.cfg.Store.Transition(ctx, s.iv.ID, []evidence.State{evidence.StateReady},
-		evidence.StateRecording, at, *s.entry(actor, actionStart, "", nil))
+	entry := s.entry(actor, actionStart, "", nil)
+	ready := []evidence.State{evidence.StateReady}
+	var again *duty
+	iv, err = s.r.cfg.Store.Transition(ctx, s.iv.ID, ready, evidence.StateRecording, at, *entry)
 	if err != nil && errors.Is(err, evidence.ErrUnknownState) {
-		// It may have been committed: then it is so, and recording is safe.
-		if now, reading := s.r.cfg.Store.Interview(ctx, s.iv.ID); reading == nil && now.State == evidence.StateRecording {
+		now, reading := s.r.cfg.Store.Interview(ctx, s.iv.ID)
+		switch {
+		case reading != nil:
+			// The database went away in the middle. A recording that it may know of has
+			// to exist: it is begun, and told again until it is known.
+			iv, err = s.iv, nil
+			iv.StartedAt = at
+			again = &duty{From: ready, To: evidence.StateRecording, At: at, Entry: entry}
+		case now.State == evidence.StateRecording:
 			iv, err = now, nil
 		}
 	}
 	if err != nil {
+		s.giveBack(ctx)
 		return errors.Join(err, journal.Destroy())
 	}
 	s.mu.Lock()
@@ -88,7 +101,11 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	s.phase = savedPhase{State: evidence.StateRecording, StartedAt: iv.StartedAt}
 	s.beginPartLocked("start", 0)
 	s.eventLocked(evidence.Event{At: 0, Kind: evidence.EventStart, Actor: actor.Account}, "")
+	if again != nil {
+		s.clerk.add(*again)
+	}
 	s.mu.Unlock()
+	go s.renew()
 	s.saveState()
 	s.r.metrics.recordings.Add(1)
 	for _, src := range s.allSources() {
@@ -192,9 +209,16 @@ func (r *Recorder) consentHolds(ctx context.Context, interview evidence.ID) erro
 }
 
 // Stop ends the recording and returns when it is sealed. If ctx ends first, the
-// sealing goes on by itself; Stop may be called again to wait for it.
+// sealing goes on by itself; Stop may be called again to wait for it. Of an
+// interview that is sealed it returns the status, so that a caller who lost the
+// answer may ask again.
 func (r *Recorder) Stop(ctx context.Context, actor evidence.Actor, interview evidence.ID) (Status, error) {
 	s, err := r.running(ctx, interview)
+	if errors.Is(err, evidence.ErrConflict) {
+		if st, reading := r.Status(ctx, interview); reading == nil && st.Sealed {
+			return st, nil
+		}
+	}
 	if err != nil {
 		return Status{}, err
 	}

@@ -175,7 +175,8 @@ func (k *keeper) putPages(until int) {
 }
 
 // put hands an object to the outbox, again and again while disk and memory are
-// both full: the segment is not given up.
+// both full: the segment is not given up. What waits behind it is bounded, for
+// then the journal takes no frames either, of which more could be made.
 //
 // What follows an object that could not be put until the recorder was closed is
 // not put either: the outbox never has a leaf without those before it. The
@@ -195,7 +196,9 @@ func (k *keeper) put(o spool.Object) {
 			k.mu.Unlock()
 			return
 		}
-		k.s.r.log.Error("spool", "interview", k.s.iv.ID, "err", err)
+		if !errors.Is(err, spool.ErrBacklog) { // the spool's alarm says so, once
+			k.s.r.log.Error("spool", "interview", k.s.iv.ID, "err", err)
+		}
 		if errors.Is(err, spool.ErrClosed) {
 			k.ended = true
 			return

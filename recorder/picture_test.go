@@ -16,24 +16,9 @@ import (
 // interviews is told at once, and what only arrived is not said to be recorded.
 func TestACameraWithoutAKeyFrameRaisesAnAlarm(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "one-key-frame.mp4")
-	out, err := exec.Command(testenv.Tool(t, "ffmpeg"), "-v", "error", "-i", "publish/clip.mp4",
-		"-vf", "scale=320:180", "-c:v", "libx264", "-profile:v", "baseline", "-bf", "0", "-g", "9999", "-sc_threshold", "0", "-preset", "ultrafast",
-		"-video_track_timescale", "90000", "-c:a", "copy", file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ffmpeg: %v: %s", err, out)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clip, err := publish.Load(data)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := newWorld(t)
 	cam := w.camera(evidence.SourceCloseUp)
-	off := cam.onAir(publish.Options{Clip: clip})
+	off := cam.onAir(publish.Options{Clip: withoutKeyFrames(t)})
 	w.until("both tracks arrive", whole(10, 2))
 	w.start()
 	st := w.until("an alarm", func(st Status) bool {
@@ -61,4 +46,25 @@ func TestACameraWithoutAKeyFrameRaisesAnAlarm(t *testing.T) {
 	if len(st.Alarms) != 0 {
 		t.Errorf("alarms of a sealed recording: %+v", st.Alarms)
 	}
+}
+
+// withoutKeyFrames is a clip whose only key frame is its first.
+func withoutKeyFrames(t *testing.T) *publish.Clip {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "one-key-frame.mp4")
+	out, err := exec.Command(testenv.Tool(t, "ffmpeg"), "-v", "error", "-i", "publish/clip.mp4",
+		"-vf", "scale=320:180", "-c:v", "libx264", "-profile:v", "baseline", "-bf", "0", "-g", "9999", "-sc_threshold", "0", "-preset", "ultrafast",
+		"-video_track_timescale", "90000", "-c:a", "copy", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v: %s", err, out)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip, err := publish.Load(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clip
 }

@@ -22,6 +22,7 @@ type Recorder struct {
 	spool    *spool.Spool
 	ingest   *ingest.Server
 	watchers *watchers
+	node     evidence.ID
 	metrics  *counters
 	buffers  sync.Pool // *[]byte, for frames on their way into the journal
 
@@ -61,7 +62,7 @@ func (r *Recorder) open(ctx context.Context) error {
 		return err
 	}
 	r.spool, err = spool.Open(spool.Config{
-		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Clock: r.cfg.Clock,
+		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Backlog: r.cfg.Backlog, Clock: r.cfg.Clock,
 		OnAlarm: func(a spool.Alarm, cause error) {
 			r.log.Warn("spool", "alarm", a.Code, "raised", a.Raised, "err", cause)
 			r.watchers.touchAll()
@@ -69,6 +70,9 @@ func (r *Recorder) open(ctx context.Context) error {
 		OnSync: r.metrics.synced,
 	})
 	if err != nil {
+		return err
+	}
+	if r.node, err = nodeOf(r.cfg.SpoolDir); err != nil {
 		return err
 	}
 	left, err := r.spool.Interviews()
@@ -138,7 +142,7 @@ func (r *Recorder) sitting(ctx context.Context, interview evidence.ID) (*sitting
 	case evidence.StatePlanned, evidence.StateReady:
 	case evidence.StateRecording, evidence.StatePaused, evidence.StateStopping:
 		// Its journal is on another node, or lost.
-		return nil, evidence.Refuse(evidence.ErrUnavailable, "interview.elsewhere", "The recording of this interview is not held by this server.", "")
+		return nil, elsewhere()
 	default:
 		return nil, inState(iv.State)
 	}

@@ -53,13 +53,22 @@ func (r *Recorder) recover(ctx context.Context, interview evidence.ID) error {
 		}
 		return journal.Destroy()
 	}
+	if err := s.hold(ctx); err != nil {
+		return errors.Join(err, journal.Close())
+	}
+	if begun := f.untold(evidence.StateRecording); begun != nil && iv.State == evidence.StateReady {
+		// The database went away while the recording began, and is told now.
+		iv.State, iv.StartedAt = evidence.StateRecording, begun.At
+	}
 	if iv.State == evidence.StatePlanned || iv.State == evidence.StateReady || iv.State == evidence.StateCancelled {
 		// The program ended between making the journal and the start. A journal that
 		// holds anything is of a recording that the database does not know of.
 		if f.hasState || len(f.frames) > 0 || len(f.segments) > 0 {
+			s.giveBack(ctx)
 			return errors.Join(fmt.Errorf("%w: the journal holds a recording of interview %s, which the database calls %s; restore the database's latest backup",
 				evidence.ErrMissingState, interview, iv.State), journal.Close())
 		}
+		s.giveBack(ctx)
 		return journal.Destroy()
 	}
 	if err := s.restore(ctx, iv, f); err != nil {
@@ -69,9 +78,20 @@ func (r *Recorder) recover(ctx context.Context, interview evidence.ID) error {
 	r.sittings[interview] = s
 	r.mu.Unlock()
 	r.metrics.recordings.Add(1)
+	go s.renew()
 	if s.state() == evidence.StateStopping {
 		close(s.stopping)
 		go s.finish()
+	}
+	return nil
+}
+
+// untold returns the duty to tell the database of a state, if it is open.
+func (f *found) untold(to evidence.State) *duty {
+	for i := range f.state.Duties {
+		if f.state.Duties[i].To == to {
+			return &f.state.Duties[i]
+		}
 	}
 	return nil
 }
@@ -421,7 +441,7 @@ func (t *track) replay(frames []savedFrame, end *leafEnd, configs map[int]media.
 			c.Damaged += g.Frames
 		case g.Cause == causeLoss && g.Frames < 0:
 			c.Unknown = true
-		case g.Cause == causeLoss:
+		case g.Cause == causeLoss || g.Cause == causeFull:
 			c.Missing += g.Frames
 		}
 	}

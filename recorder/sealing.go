@@ -59,6 +59,7 @@ func (s *sitting) finish() {
 	s.mu.Lock()
 	s.phase.State = evidence.StateSealed
 	s.mu.Unlock()
+	s.giveBack(ctx)
 	s.r.metrics.sealed.Add(1)
 	s.r.metrics.recordings.Add(-1)
 	close(s.finished)

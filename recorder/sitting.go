@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,7 @@ type sitting struct {
 	journal *spool.Interview
 	keeper  *keeper
 	clerk   *clerk
+	lease   evidence.Lease
 
 	stopping chan struct{} // closed when the final stop began
 	finished chan struct{} // closed when it is sealed
@@ -96,7 +98,9 @@ func (s *sitting) write(kind byte, payload []byte) spool.Position {
 	}
 	at, err := s.journal.Append(kind, payload)
 	if err != nil {
-		s.r.log.Error("journal", "interview", s.iv.ID, "err", err)
+		if !errors.Is(err, spool.ErrBacklog) { // the spool's alarm says so, once
+			s.r.log.Error("journal", "interview", s.iv.ID, "err", err)
+		}
 		s.r.metrics.journalErrors.Add(1)
 	}
 	switch kind {

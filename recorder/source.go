@@ -259,6 +259,9 @@ func (s *source) halt() <-chan struct{} {
 	now := s.sitting.r.now()
 	s.haltBy = now + drainFor
 	s.recording = false
+	if s.audio != nil && s.audio.stream != nil {
+		s.audio.stream.Release(0) // the picture it was held for never came
+	}
 	for _, t := range s.tracks() {
 		if t != nil && t.stream != nil {
 			t.stream.Shut()

@@ -96,6 +96,7 @@ const (
 	alarmSilent   = "recorder.no_picture"
 	alarmQueue    = "recorder.overload"
 	alarmNone     = "recorder.no_source"
+	alarmLease    = "recorder.lease"
 )
 
 var alarmTexts = map[string]string{
@@ -105,6 +106,7 @@ var alarmTexts = map[string]string{
 	alarmSource:   "A camera or microphone stopped sending.",
 	alarmSilent:   "A camera is connected but no picture of it can be recorded yet.",
 	alarmQueue:    "The server is overloaded: packets of a source were dropped and are asked for again.",
+	alarmLease:    "Another server took this interview over. What is recorded here is kept on this server; tell the administrator.",
 	alarmNone:     "Nothing is being sent: no camera or microphone is connected.",
 }
 

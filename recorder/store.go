@@ -17,6 +17,15 @@ import (
 type Store interface {
 	// Interview returns the interview, or an error wrapping [evidence.ErrNotFound].
 	Interview(ctx context.Context, interview evidence.ID) (evidence.Interview, error)
+	// AcquireLease gives the interview to a recorder node for ttl: from then on the
+	// recording is written under the lease. The error wraps [evidence.ErrConflict]
+	// while another node's lease runs.
+	AcquireLease(ctx context.Context, interview, node evidence.ID, ttl time.Duration) (evidence.Lease, error)
+	// RenewLease extends it to ttl from now. The error wraps [evidence.ErrConflict]
+	// if another node took the interview since.
+	RenewLease(ctx context.Context, lease evidence.Lease, ttl time.Duration) (evidence.Lease, error)
+	// ReleaseLease ends it at once.
+	ReleaseLease(ctx context.Context, lease evidence.Lease) error
 	// Transition moves the interview to a state if it is in one of from, and
 	// sets StartedAt, StoppedAt to at where they are not set yet. The error
 	// wraps [evidence.ErrConflict] if it is in another state.

@@ -31,6 +31,7 @@ type track struct {
 
 	lastKnown bool // last is of this stream
 	broken    bool // what comes next does not continue what was recorded
+	dropped   drops
 
 	keyAt   time.Duration // last random access point
 	askedAt time.Duration // last time one was asked for
@@ -201,7 +202,14 @@ func (t *track) keep(o media.Output) {
 	if f.Config != nil {
 		t.configID = s.journalConfig(t, f.Config)
 	}
-	t.journal(f, arrival)
+	if !t.journal(f, arrival) {
+		t.drop(f)
+		return
+	}
+	if t.dropped.frames > 0 {
+		t.declareDrops(f.Time)
+		f.Config = t.config // that of a frame that was dropped may be new
+	}
 	if f.Key && t.ev.Kind == evidence.Video {
 		t.keyAt = f.Arrival
 		if a := t.source.audio; a != nil && a.stream != nil && a.stream.Holding() {
@@ -275,21 +283,62 @@ const (
 	causeAway    = "source-away"
 	causePause   = "pause"
 	causeRestart = "restart"
+	causeFull    = "storage-full"
 )
 
-// journal makes the frame survive a crash.
-func (t *track) journal(f media.Frame, arrival evidence.Offset) {
+// journal makes the frame survive a crash. It reports false if disk and memory
+// are both full.
+func (t *track) journal(f media.Frame, arrival evidence.Offset) bool {
 	// Under the lock from before it is in the journal, so that a checkpoint sees
 	// every frame that is not in a segment yet.
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.positions = append(t.positions, t.source.sitting.journalFrame(savedFrame{
+	at := t.source.sitting.journalFrame(savedFrame{
 		track: t.number, config: t.configID, part: t.part, key: f.Key, time: f.Time, arrival: arrival, length: f.Length, data: f.Data,
-	}))
+	})
+	if at == 0 {
+		return false
+	}
+	t.positions = append(t.positions, at)
+	return true
+}
+
+// drops are whole frames that neither disk nor memory took.
+type drops struct {
+	frames, bytes int64
+	from, until   int64 // media time
+}
+
+// drop gives a frame up that the journal did not take. Only so are the segments
+// that wait for the disk bounded: none holds a frame that the journal does not.
+func (t *track) drop(f media.Frame) {
+	d := &t.dropped
+	if d.frames == 0 {
+		d.from = f.Time
+	}
+	d.frames++
+	d.bytes += int64(len(f.Data))
+	d.until = f.Time + int64(f.Length)
+}
+
+// declareDrops notes that frames were given up, until a media time.
+func (t *track) declareDrops(until int64) {
+	d := t.dropped
+	if d.frames == 0 {
+		return
+	}
+	t.dropped = drops{}
+	t.closed.Whole -= d.frames
+	t.closed.Bytes -= d.bytes
+	t.closed.Missing += d.frames
+	start := max(t.place.offset(&t.clock, d.from), 0)
+	end := max(t.place.offset(&t.clock, max(until, d.until)), start)
+	t.source.sitting.gap(evidence.Gap{Track: t.ev.ID, Start: start, End: end, Cause: causeFull, Frames: d.frames})
 }
 
 // flush closes the open segment.
 func (t *track) flush() {
+	t.declareDrops(t.dropped.until)
 	segments, err := t.segments.Flush()
 	t.store(segments, err)
 }

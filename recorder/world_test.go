@@ -42,6 +42,9 @@ type memoryStore struct {
 	entries    []custody.Entry
 	events     []custody.Event
 	changed    chan struct{}
+	lease      evidence.Lease
+	torn       bool // the next start is committed, or not, and then the store is down
+	untorn     bool // it is not
 }
 
 func newMemoryStore() *memoryStore {
@@ -79,13 +82,59 @@ func (m *memoryStore) Interview(_ context.Context, id evidence.ID) (evidence.Int
 	return iv, nil
 }
 
-func (m *memoryStore) Transition(_ context.Context, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, e custody.Entry) (evidence.Interview, error) {
+func (m *memoryStore) AcquireLease(_ context.Context, interview, node evidence.ID, ttl time.Duration) (evidence.Lease, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.Lease{}, err
+	}
+	defer unlock()
+	now := evidence.At(time.Now())
+	if m.lease.Node != node && m.lease.Until > now {
+		return evidence.Lease{}, evidence.ErrConflict
+	}
+	m.lease = evidence.Lease{Interview: interview, Node: node, Epoch: m.lease.Epoch + 1, Until: now + evidence.Instant(ttl.Microseconds())}
+	return m.lease, nil
+}
+
+func (m *memoryStore) RenewLease(_ context.Context, l evidence.Lease, ttl time.Duration) (evidence.Lease, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return l, err
+	}
+	defer unlock()
+	if m.lease.Epoch != l.Epoch {
+		return l, evidence.ErrConflict
+	}
+	m.lease.Until = evidence.At(time.Now()) + evidence.Instant(ttl.Microseconds())
+	return m.lease, nil
+}
+
+func (m *memoryStore) ReleaseLease(_ context.Context, l evidence.Lease) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if m.lease.Epoch == l.Epoch {
+		m.lease.Until = 0
+	}
+	return nil
+}
+
+func (m *memoryStore) Transition(_ context.Context, id evidence.ID, from []evidence.State, to evidence.State, at evidence.Instant, e custody.Entry) (iv evidence.Interview, err error) {
 	unlock, err := m.lock()
 	if err != nil {
 		return evidence.Interview{}, err
 	}
 	defer unlock()
-	iv := m.interviews[id]
+	iv = m.interviews[id]
+	if m.torn {
+		m.torn, m.down = false, true
+		if m.untorn {
+			return iv, evidence.ErrUnknownState
+		}
+		defer func() { iv, err = evidence.Interview{}, evidence.ErrUnknownState }()
+	}
 	if !slices.Contains(from, iv.State) {
 		return iv, fmt.Errorf("%w: it is %s", evidence.ErrConflict, iv.State)
 	}
@@ -374,6 +423,7 @@ type world struct {
 	rec     *Recorder
 	tcp     net.Listener // nil: none
 	nowhere bool         // objects are thrown away
+	backlog int64
 }
 
 func newWorld(t testing.TB) *world {
@@ -455,7 +505,7 @@ func (w *world) open() {
 	}
 	w.rec, err = New(context.Background(), Config{
 		Store: store, Objects: objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
-		SpoolDir: filepath.Join(w.dir, "spool"), UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

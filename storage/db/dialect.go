@@ -52,7 +52,7 @@ type Store struct {
 	prepared map[string]*sql.Stmt
 
 	mu     sync.Mutex
-	leases map[evidence.ID]Lease // of interviews, acquired by this Store; guarded by mu
+	leases map[evidence.ID]evidence.Lease // of interviews, acquired by this Store; guarded by mu
 }
 
 // Open opens a database that [Init] made, "sqlite:/path/file.db" or
@@ -91,7 +91,7 @@ func missing() error {
 }
 
 func connect(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error) {
-	s := &Store{clock: clock, wake: newWake(), leases: map[evidence.ID]Lease{}}
+	s := &Store{clock: clock, wake: newWake(), leases: map[evidence.ID]evidence.Lease{}}
 	var err error
 	if path, ok := strings.CutPrefix(dsn, sqlitePrefix); ok {
 		err = s.connectSQLite(path)

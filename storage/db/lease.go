@@ -9,29 +9,19 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-// Lease says which recorder node has an interview. Its epoch grows with each
-// acquisition, and each write of the recording checks it, so that a node that was
-// thought dead cannot write after another took over.
-type Lease struct {
-	Interview evidence.ID
-	Node      evidence.ID
-	Epoch     int64
-	Until     evidence.Instant // another node may take it from then on
-}
-
 // AcquireLease gives an interview to a node for ttl, and from now on this Store
 // writes its recording under the lease. It returns an error wrapping
 // [evidence.ErrConflict] while another node's lease runs. A node that has it gets
 // it anew with a new epoch.
-func (s *Store) AcquireLease(ctx context.Context, interview, node evidence.ID, ttl time.Duration) (Lease, error) {
-	var l Lease
+func (s *Store) AcquireLease(ctx context.Context, interview, node evidence.ID, ttl time.Duration) (evidence.Lease, error) {
+	var l evidence.Lease
 	err := s.quiet(ctx, func(tx *tx) error {
 		iv, err := interviewOf(ctx, tx, interview)
 		if err != nil {
 			return err
 		}
 		now := evidence.At(s.clock())
-		l = Lease{Interview: interview, Node: node, Until: now + evidence.Instant(ttl.Microseconds())}
+		l = evidence.Lease{Interview: interview, Node: node, Until: now + evidence.Instant(ttl.Microseconds())}
 		// One statement, so that of two nodes one wins without a lock of its own.
 		err = tx.row(ctx, `INSERT INTO interview_lease (interview_id, agency, node, epoch, until) VALUES ($1, $2, $3, 1, $4)
 			ON CONFLICT (interview_id) DO UPDATE SET node = $3, epoch = interview_lease.epoch + 1, until = $4
@@ -42,7 +32,7 @@ func (s *Store) AcquireLease(ctx context.Context, interview, node evidence.ID, t
 		return err
 	})
 	if err != nil {
-		return Lease{}, fmt.Errorf("lease of interview %s: %w", interview, err)
+		return evidence.Lease{}, fmt.Errorf("lease of interview %s: %w", interview, err)
 	}
 	s.mu.Lock()
 	s.leases[interview] = l
@@ -52,7 +42,7 @@ func (s *Store) AcquireLease(ctx context.Context, interview, node evidence.ID, t
 
 // RenewLease extends a lease to ttl from now. It returns an error wrapping
 // [evidence.ErrConflict] if another node took the interview since.
-func (s *Store) RenewLease(ctx context.Context, l Lease, ttl time.Duration) (Lease, error) {
+func (s *Store) RenewLease(ctx context.Context, l evidence.Lease, ttl time.Duration) (evidence.Lease, error) {
 	renewed := l
 	err := s.quiet(ctx, func(tx *tx) error {
 		renewed.Until = evidence.At(s.clock()) + evidence.Instant(ttl.Microseconds())
@@ -71,7 +61,7 @@ func (s *Store) RenewLease(ctx context.Context, l Lease, ttl time.Duration) (Lea
 
 // ReleaseLease ends a lease at once. A lease that another node took since is left
 // alone.
-func (s *Store) ReleaseLease(ctx context.Context, l Lease) error {
+func (s *Store) ReleaseLease(ctx context.Context, l evidence.Lease) error {
 	s.mu.Lock()
 	if s.leases[l.Interview].Epoch == l.Epoch {
 		delete(s.leases, l.Interview)
