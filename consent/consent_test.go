@@ -230,9 +230,9 @@ func TestWithdrawalEndsGrantsThatRestOnIt(t *testing.T) {
 	iv, tracks := w.Sealed(w.Victim.ID, 60)
 	rec := w.Consents(w.WrittenConsent(w.Victim.ID, consent.ToShareProsecution, consent.ToShareAdvocate))
 	now, _ := s.Now(ctx)
-	grant := func(to evidence.Role, basis string, approve bool) access.Grant {
+	grant := func(to evidence.Role, rests access.Foundation, approve bool) access.Grant {
 		g, err := w.Access.RequestGrant(ctx, w.Actors[to], access.Request{Interview: iv.ID, Source: "all", To: w.Actors[to].Account, Asked: evidence.Range{Until: 20_000_000},
-			NotAfter: now + evidence.Instant(time.Hour.Microseconds()), Purpose: "review", Basis: basis})
+			NotAfter: now + evidence.Instant(time.Hour.Microseconds()), Purpose: "review", Basis: "decision 12", RestsOn: rests})
 		w.Must(err)
 		if approve {
 			g, err = w.Access.ApproveGrant(ctx, w.Actors[evidence.RoleCustodian], g.ID)
@@ -240,10 +240,10 @@ func TestWithdrawalEndsGrantsThatRestOnIt(t *testing.T) {
 		}
 		return g
 	}
-	onConsent := grant(evidence.RoleProsecutor, "consent of the victim", true)
-	waiting := grant(evidence.RoleProsecutor, "consent of the victim", false)
-	other := grant(evidence.RoleAdvocate, "consent of the victim", true)
-	onLaw := grant(evidence.RoleProsecutor, "CPC art. 123", true)
+	onConsent := grant(evidence.RoleProsecutor, access.OnConsent, true)
+	waiting := grant(evidence.RoleProsecutor, access.OnConsent, false)
+	other := grant(evidence.RoleAdvocate, access.OnConsent, true)
+	onLaw := grant(evidence.RoleProsecutor, access.OnLaw, true)
 
 	_, err := w.Consent.Withdraw(ctx, w.Actors[evidence.RoleAdvocate], rec.ID, consent.Withdrawal{Purposes: []consent.Purpose{consent.ToShareProsecution}, Reason: "too many have seen it"})
 	w.Must(err)
@@ -279,7 +279,7 @@ func TestAGrantOnConsentAsksForItEachTime(t *testing.T) {
 	in.ValidUntil = now + evidence.Instant(time.Minute.Microseconds())
 	w.Consents(in)
 	g, err := w.Access.RequestGrant(ctx, w.Actors[evidence.RoleProsecutor], access.Request{Interview: iv.ID, Source: "all", To: w.Actors[evidence.RoleProsecutor].Account,
-		Asked: evidence.Range{Until: 20_000_000}, NotAfter: now + evidence.Instant(time.Hour.Microseconds()), Purpose: "review", Basis: "Consent"})
+		Asked: evidence.Range{Until: 20_000_000}, NotAfter: now + evidence.Instant(time.Hour.Microseconds()), Purpose: "review", Basis: "decision 12", RestsOn: access.OnConsent})
 	w.Must(err)
 	_, err = w.Access.ApproveGrant(ctx, w.Actors[evidence.RoleCustodian], g.ID)
 	w.Must(err)
@@ -339,6 +339,77 @@ func TestChildren(t *testing.T) {
 	}
 	_, err = w.Consent.Withdraw(ctx, w.Actors[evidence.RoleAdvocate], list[0].ID, consent.Withdrawal{By: consent.ByAuthority})
 	w.Must(err)
+}
+
+// An act that waits for its second person takes nothing away: a recording that runs
+// on an earlier one goes on, and stops once the child says no.
+func TestWhatWaitsReplacesNothing(t *testing.T) {
+	w, s := memstore.World(t)
+	w.OpenCase()
+	child := w.AddPerson(casefile.NewPerson{Pseudonym: "Zogu", Kind: casefile.Victim, Age: casefile.Child, Language: "sq", Guardian: casefile.Guardian{Name: "Nëna"}})
+	iv := w.Plan(w.PlanFor(child.ID))
+	in := consent.Statement{Person: child.ID, Purposes: []consent.Purpose{consent.ToRecord}, GivenBy: consent.ByGuardian, Form: consent.Written, Document: "form", Language: "sq", ChildView: consent.ViewYes}
+	first := w.Consents(in)
+	s.SetState(iv.ID, evidence.StateRecording)
+	in.Form, in.Document = consent.Attested, ""
+	second := w.Consents(in)
+	if n := len(s.Log(access.EntryConsentEnd)); n != 0 || second.State() != consent.StatePending {
+		t.Fatalf("the recorder was told %d times; the act is %s", n, second.State())
+	}
+	w.Must(w.Consent.Check(ctx, iv.ID))
+	if first, _ = w.Store.Consent(ctx, first.ID); first.State() != consent.StateGiven {
+		t.Errorf("the first act is %s", first.State())
+	}
+	second, err := w.Consent.Attest(ctx, w.Actors[evidence.RoleAdvocate], second.ID)
+	w.Must(err)
+	if first, _ = w.Store.Consent(ctx, first.ID); first.State() != consent.StateSuperseded || second.State() != consent.StateGiven {
+		t.Errorf("attested: %s, %s", first.State(), second.State())
+	}
+
+	// Withdrawn while another waits: that one must not take effect afterwards.
+	third := w.Consents(in)
+	_, err = w.Consent.Withdraw(ctx, w.Actors[evidence.RoleAdvocate], second.ID, consent.Withdrawal{})
+	w.Must(err)
+	if n := len(s.Log(access.EntryConsentEnd)); n != 1 {
+		t.Errorf("the recorder was told %d times", n)
+	}
+	_, err = w.Consent.Attest(ctx, w.Actors[evidence.RoleAdvocate], third.ID)
+	wantCodes(t, err, "not_pending")
+	wantCodes(t, w.Consent.Check(ctx, iv.ID), "withdrawn")
+
+	// A child's no waits for nobody.
+	in.ChildView = consent.ViewNo
+	if no := w.Consents(in); no.Waits() || no.Items[0].Version != 4 {
+		t.Errorf("%+v", no)
+	}
+	wantCodes(t, w.Consent.Check(ctx, iv.ID), "unattested child_no")
+}
+
+// A consent that runs out begins nothing any more, and ends nothing that runs: a
+// child that is cut off would have to tell it again.
+func TestRunningOutStopsNoRecording(t *testing.T) {
+	w, s := memstore.World(t)
+	w.OpenCase()
+	iv, next := w.Plan(w.PlanFor(w.Victim.ID)), w.PlanFor(w.Victim.ID)
+	next.Necessity = "new facts"
+	later := w.Plan(next)
+	now, _ := s.Now(ctx)
+	in := w.WrittenConsent(w.Victim.ID, consent.ToRecord)
+	in.ValidUntil = now + evidence.Instant(time.Minute.Microseconds())
+	rec := w.Consents(in)
+	s.SetState(iv.ID, evidence.StateRecording)
+	s.Advance(time.Minute)
+	w.Must(w.Consent.Check(ctx, iv.ID)) // a camera that reconnects
+	wantCodes(t, w.Consent.Check(ctx, later.ID), "expired")
+	w.Must(w.Consent.Settle(ctx, w.Victim.ID))
+	if n := len(s.Log(access.EntryConsentEnd)); n != 0 || state(t, w, later.ID) != evidence.StatePlanned {
+		t.Errorf("the recorder was told %d times; the next interview is %s", n, state(t, w, later.ID))
+	}
+	_, err := w.Consent.Withdraw(ctx, w.Actors[evidence.RoleAdvocate], rec.ID, consent.Withdrawal{})
+	w.Must(err)
+	if n := len(s.Log(access.EntryConsentEnd)); n != 1 {
+		t.Errorf("after withdrawal the recorder was told %d times", n)
+	}
 }
 
 func TestStatementsThatAreRefused(t *testing.T) {

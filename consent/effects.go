@@ -86,10 +86,10 @@ func (f *file) effects() {
 			reason := append(record, iv.why...)[0].Code
 			f.entry(access.EntryNotReady, iv.ID, iv.ID, map[string]string{"reason": reason})
 		case iv.State == evidence.StateRecording || iv.State == evidence.StatePaused:
-			if len(record) > 0 && f.restsOnConsent(ToRecord) {
+			if len(Ends(f.person, f.records, ToRecord, f.now)) > 0 {
 				f.entry(access.EntryConsentEnd, iv.ID, iv.ID, map[string]string{"purpose": string(ToRecord)})
 			}
-			if f.ended(ToObserveLive) && f.restsOnConsent(ToObserveLive) {
+			if f.ended(ToObserveLive) {
 				f.entry(access.EntryObserveEnd, iv.ID, iv.ID, map[string]string{"purpose": string(ToObserveLive)})
 			}
 		}
@@ -102,17 +102,11 @@ func (f *file) effects() {
 	}
 }
 
-// restsOnConsent reports whether what is done for a purpose rests on the consent
-// that was given for it last, so that it stops with it (P37).
-func (f *file) restsOnConsent(p Purpose) bool {
-	rec, _, ok := latest(f.records, p)
-	return !ok || rec.Basis == OnConsent
-}
-
-// ended reports whether there was a consent for a purpose that is not valid.
+// ended reports whether there was a consent for a purpose on which something can
+// run, and what runs on it must end.
 func (f *file) ended(p Purpose) bool {
-	_, _, ok := latest(f.records, p)
-	return ok && len(Judge(f.person, f.records, p, f.now)) > 0
+	_, _, ok := inForce(f.records, p)
+	return ok && len(Ends(f.person, f.records, p, f.now)) > 0
 }
 
 func (f *file) entry(action string, interview, subject evidence.ID, details map[string]string) {
@@ -123,7 +117,9 @@ func (f *file) entry(action string, interview, subject evidence.ID, details map[
 // Check is the gate: it returns nil if everything that the rules ask for before a
 // recording begins is there, and otherwise a *evidence.Refusal with a sentence for
 // each thing that is missing (P1, P7, P9, P11, P40, P41). It is asked before the
-// first packet and again at the start; it does not look at the interview's state.
+// first packet and again at the start. Of an interview that is being recorded it
+// says whether that may go on: a camera that reconnects, or the end of a break,
+// needs no more than what already runs. See [Ends].
 func (s *Service) Check(ctx context.Context, interview evidence.ID) error {
 	iv, err := s.Store.Interview(ctx, interview)
 	if err != nil {
@@ -150,6 +146,12 @@ func (s *Service) Check(ctx context.Context, interview evidence.ID) error {
 	records, err := s.Store.Consents(ctx, person.ID)
 	if err != nil {
 		return err
+	}
+	if iv.State == evidence.StateRecording || iv.State == evidence.StatePaused {
+		if why := Ends(person, records, ToRecord, now); len(why) > 0 {
+			return &evidence.Refusal{Kind: evidence.ErrRefused, Reasons: why}
+		}
+		return nil
 	}
 	why, err := s.planned(ctx, iv, kase, person, now)
 	if err != nil {

@@ -1,16 +1,23 @@
 package consent
 
 import (
+	"slices"
+
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/casefile"
 )
 
 // Judge says why a person's consent for a purpose is not valid now, a sentence for
 // each thing that is missing; nothing if it is valid. records are the person's
-// acts, in any order; the latest on the purpose alone counts. It is a pure
-// function: the gate, withdrawal and every decision on a grant ask it.
+// acts, in any order; the latest on the purpose alone counts, but one that waits
+// for its second person takes the place of no earlier one that is valid. It is a
+// pure function: the gate, withdrawal and every decision on a grant ask it.
 func Judge(person casefile.Person, records []Record, purpose Purpose, now evidence.Instant) []evidence.Reason {
-	rec, item, ok := latest(records, purpose)
+	rec, item, ok := inForce(records, purpose)
+	if !ok || item.WithdrawnAt != 0 || rec.Decision == Refused || rec.expired(now) {
+		// What waits says best what is to be done next.
+		rec, item, ok = latest(records, purpose)
+	}
 	if !ok {
 		return []evidence.Reason{missing(purpose)}
 	}
@@ -29,7 +36,7 @@ func Judge(person casefile.Person, records []Record, purpose Purpose, now eviden
 	if rec.GivenAt > now {
 		add("future", "The consent is dated in the future.", "P40")
 	}
-	if rec.ValidUntil != 0 && now >= rec.ValidUntil {
+	if rec.expired(now) {
 		add("expired", "The consent has run out. Ask for it again.", "P36")
 	}
 	switch {
@@ -71,7 +78,35 @@ func judgeChild(person casefile.Person, rec Record, add func(code, text, practic
 	}
 }
 
-// latest finds the act that counts for a purpose.
+// Ends says why what runs on a person's consent for a purpose must end now; nothing
+// if it may go on, also where it rests on law (P37). Running out is no reason: what
+// began under a valid consent is finished, because a child that is cut off would
+// have to tell it again. It ends by withdrawal, by a no and by what makes the
+// consent void. Nothing new begins on a consent that has run out, and nobody is
+// shown anything on it; see [Judge].
+func Ends(person casefile.Person, records []Record, purpose Purpose, now evidence.Instant) []evidence.Reason {
+	if rec, _, ok := inForce(records, purpose); ok && rec.Basis == OnLaw {
+		return nil
+	}
+	return slices.DeleteFunc(Judge(person, records, purpose, now), func(r evidence.Reason) bool { return r.Code == "consent.expired" })
+}
+
+func (r Record) expired(now evidence.Instant) bool { return r.ValidUntil != 0 && now >= r.ValidUntil }
+
+// Waits reports whether the act is a consent that a second person has not attested
+// yet (P40). It replaces no earlier act until then, so that writing it down cannot
+// stop what runs on an earlier one. A no needs nobody's word but the person's own:
+// a refusal, and an act that notes a child's no, count at once.
+func (r Record) Waits() bool {
+	return r.Decision == Given && r.Form == Attested && r.AttestedBy == "" && r.ChildView != ViewNo
+}
+
+// inForce finds the act that counts for a purpose: the latest that does not wait.
+func inForce(records []Record, purpose Purpose) (rec Record, item Item, ok bool) {
+	return latest(slices.DeleteFunc(slices.Clone(records), Record.Waits), purpose)
+}
+
+// latest finds the latest act on a purpose.
 func latest(records []Record, purpose Purpose) (rec Record, item Item, ok bool) {
 	for _, r := range records {
 		if it, has := r.Item(purpose); has && (!ok || it.Version > item.Version) {

@@ -261,26 +261,44 @@ func (f *file) withdraw(actor evidence.Actor, id evidence.ID, in Withdrawal) err
 	}
 	i := slices.IndexFunc(f.records, func(r Record) bool { return r.ID == id })
 	rec := f.records[i]
-	rec.Items = slices.Clone(rec.Items)
-	w := &Withdrawn{Record: id, By: in.By, RecordedBy: actor.Account, At: f.now}
-	for j, it := range rec.Items {
-		if it.WithdrawnAt != 0 || it.SupersededAt != 0 || len(in.Purposes) > 0 && !slices.Contains(in.Purposes, it.Purpose) {
-			continue
+	var ended []Purpose
+	for _, it := range rec.Items {
+		if rec.Decision == Given && it.WithdrawnAt == 0 && it.SupersededAt == 0 && (len(in.Purposes) == 0 || slices.Contains(in.Purposes, it.Purpose)) {
+			ended = append(ended, it.Purpose)
 		}
-		rec.Items[j].WithdrawnAt = f.now
-		w.Purposes = append(w.Purposes, it.Purpose)
 	}
-	if rec.Decision != Given || len(w.Purposes) == 0 {
+	if len(ended) == 0 {
 		return evidence.Refuse(evidence.ErrConflict, "consent.nothing_to_withdraw", "There is nothing in force here that could be withdrawn.", "P37")
 	}
-	f.records[i] = rec
-	f.change.Withdraw = w
 	details := map[string]string{"person": string(rec.Person), "by": string(in.By)}
-	for _, p := range w.Purposes {
+	for _, p := range ended {
 		details["purpose."+string(p)] = "withdrawn"
 	}
 	f.entries = append(f.entries, custody.Entry{Actor: actor, Action: access.ConsentWithdraw, Agency: rec.Agency, Case: rec.Case, Subject: id, Why: in.Reason, Details: details})
+	// What was written down before she withdrew and waits for its second person must
+	// not take effect afterwards.
+	for i := range f.records {
+		if f.records[i].ID == id || f.records[i].Waits() {
+			f.end(i, ended, Withdrawn{By: in.By, RecordedBy: actor.Account, At: f.now})
+		}
+	}
 	return nil
+}
+
+// end withdraws purposes of the act at i, as far as they are open.
+func (f *file) end(i int, purposes []Purpose, w Withdrawn) {
+	w.Record = f.records[i].ID
+	items := slices.Clone(f.records[i].Items)
+	for j, it := range items {
+		if it.WithdrawnAt == 0 && it.SupersededAt == 0 && slices.Contains(purposes, it.Purpose) {
+			items[j].WithdrawnAt = w.At
+			w.Purposes = append(w.Purposes, it.Purpose)
+		}
+	}
+	if len(w.Purposes) > 0 {
+		f.records[i].Items = items
+		f.change.Withdraw = append(f.change.Withdraw, w)
+	}
 }
 
 // Consents lists the acts of everyone on a case, the newest first.

@@ -13,13 +13,14 @@ import (
 // its custody entries, in one transaction or not at all.
 type Change struct {
 	Person evidence.ID
-	// Insert adds an act; the earlier acts on its purposes become superseded. Its
-	// items' versions are the next ones.
+	// Insert adds an act; the earlier acts on its purposes become superseded, unless
+	// it waits ([Record.Waits]). Its items' versions are the next ones.
 	Insert *Record
-	// Attest adds the second person to an act that has none.
+	// Attest adds the second person to an act that has none. What the act could not
+	// replace while it waited becomes superseded.
 	Attest *Attestation
-	// Withdraw ends purposes of an act.
-	Withdraw *Withdrawn
+	// Withdraw ends purposes of acts.
+	Withdraw []Withdrawn
 	Effects
 }
 

@@ -112,15 +112,22 @@ func (s *Server) listPeople(ctx context.Context, a evidence.Actor, in *IDPath) (
 	if err != nil {
 		return nil, err
 	}
-	return listErr(people, func(p casefile.Person) (Person, error) { return s.person(ctx, p) })
+	sees, err := s.seesOf(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return listErr(people, func(p casefile.Person) (Person, error) { return s.person(ctx, p, sees) })
 }
 
-func (s *Server) person(ctx context.Context, p casefile.Person) (Person, error) {
+func (s *Server) person(ctx context.Context, p casefile.Person, sees sees) (Person, error) {
 	by, err := s.accountRef(ctx, p.AddedBy)
 	out := Person{ID: p.ID, Pseudonym: p.Pseudonym, Kind: string(p.Kind), Age: string(p.Age), Child: p.TreatedAsChild(), Language: p.Language,
 		Unaccompanied: p.Unaccompanied, AddedBy: by, AddedAt: p.AddedAt.Time()}
 	if p.Guardian.Name != "" {
 		g := Guardian(p.Guardian)
+		if !sees.words {
+			g.ConflictNote = ""
+		}
 		out.Guardian = &g
 	}
 	return out, err
@@ -136,7 +143,7 @@ func (s *Server) addPerson(ctx context.Context, a evidence.Actor, in *addPersonI
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.person(ctx, p))
+	return answerErr(s.person(ctx, p, sees{true, true}))
 }
 
 func (s *Server) changePerson(ctx context.Context, a evidence.Actor, in *changePersonInput) (*answer[Person], error) {
@@ -146,7 +153,7 @@ func (s *Server) changePerson(ctx context.Context, a evidence.Actor, in *changeP
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.person(ctx, p))
+	return answerErr(s.person(ctx, p, sees{true, true}))
 }
 
 func (s *Server) linkAccount(ctx context.Context, a evidence.Actor, in *linkInput) (*nothing, error) {

@@ -12,7 +12,11 @@ func (s *Server) listConsents(ctx context.Context, a evidence.Actor, in *IDPath)
 	if err != nil {
 		return nil, err
 	}
-	return listErr(records, func(r consent.Record) (Consent, error) { return s.consent(ctx, r, records) })
+	sees, err := s.seesOf(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return listErr(records, func(r consent.Record) (Consent, error) { return s.consent(ctx, r, records, sees) })
 }
 
 func (s *Server) recordConsent(ctx context.Context, a evidence.Actor, in *recordConsentInput) (*answer[Consent], error) {
@@ -64,15 +68,19 @@ func (s *Server) consentAnswer(ctx context.Context, a evidence.Actor, r consent.
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.consent(ctx, r, all))
+	sees, err := s.seesOf(ctx, a, r.Case)
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.consent(ctx, r, all, sees))
 }
 
 // consent shows an act. all are the acts of everyone on its case, which say
-// whether it is the one that counts.
-func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Record) (out Consent, err error) {
+// whether it is the one that counts; sees is what the reader's role needs to know.
+func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Record, sees sees) (out Consent, err error) {
 	out = Consent{
 		ID: r.ID, State: string(r.State()), Decision: string(r.Decision), GivenBy: string(r.GivenBy), Form: string(r.Form), ChildView: string(r.ChildView),
-		ChildWords: r.ChildWords, Document: r.Document, SHA256: r.DocumentSHA256, Language: r.Language, Interpreter: r.Interpreter, TextVersion: r.TextVersion,
+		SHA256: r.DocumentSHA256, Language: r.Language, TextVersion: r.TextVersion,
 		Basis: string(r.Basis), Law: r.Law, GivenAt: r.GivenAt.Time(), ValidUntil: when(r.ValidUntil), RecordedAt: r.RecordedAt.Time(), AttestedAt: when(r.AttestedAt),
 		Items: make([]ConsentItem, 0, len(r.Items)),
 	}
@@ -80,7 +88,13 @@ func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Re
 	if err != nil {
 		return out, err
 	}
-	out.Person = PersonRef{ID: person.ID, Pseudonym: person.Pseudonym}
+	out.Person = PersonRef{ID: person.ID}
+	if sees.pseudonyms {
+		out.Person.Pseudonym, out.Document = person.Pseudonym, r.Document
+	}
+	if sees.words {
+		out.ChildWords, out.Interpreter = r.ChildWords, r.Interpreter
+	}
 	var own []consent.Record
 	for _, one := range all {
 		if one.Person == r.Person {

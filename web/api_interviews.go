@@ -27,7 +27,7 @@ func (s *Server) listInterviews(ctx context.Context, a evidence.Actor, _ *nothin
 		all = append(all, interviews...)
 	}
 	slices.SortStableFunc(all, func(x, y evidence.Interview) int { return cmp.Compare(y.PlannedAt, x.PlannedAt) })
-	return listErr(all, func(iv evidence.Interview) (Interview, error) { return s.interview(ctx, iv) })
+	return listErr(all, func(iv evidence.Interview) (Interview, error) { return s.interview(ctx, a, iv) })
 }
 
 func (s *Server) caseInterviews(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[list[Interview]], error) {
@@ -35,16 +35,16 @@ func (s *Server) caseInterviews(ctx context.Context, a evidence.Actor, in *IDPat
 	if err != nil {
 		return nil, err
 	}
-	return listErr(interviews, func(iv evidence.Interview) (Interview, error) { return s.interview(ctx, iv) })
+	return listErr(interviews, func(iv evidence.Interview) (Interview, error) { return s.interview(ctx, a, iv) })
 }
 
-func (s *Server) interview(ctx context.Context, iv evidence.Interview) (out Interview, err error) {
+func (s *Server) interview(ctx context.Context, a evidence.Actor, iv evidence.Interview) (out Interview, err error) {
 	out = Interview{ID: iv.ID, Number: iv.Number, State: iv.State, Language: iv.Language, PlannedAt: iv.PlannedAt.Time(),
 		StartedAt: when(iv.StartedAt), StoppedAt: when(iv.StoppedAt), SealedAt: when(iv.SealedAt), RecordingID: iv.Recording}
 	if out.Case, err = s.caseRef(ctx, iv.Case); err != nil {
 		return out, err
 	}
-	if out.Person, err = s.personRef(ctx, iv.Person); err != nil {
+	if out.Person, err = s.personRefFor(ctx, a, iv.Case, iv.Person); err != nil {
 		return out, err
 	}
 	out.Room, err = s.roomRef(ctx, iv.Room)
@@ -58,7 +58,7 @@ func (s *Server) planInterview(ctx context.Context, a evidence.Actor, in *planIn
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.interview(ctx, iv))
+	return answerErr(s.interview(ctx, a, iv))
 }
 
 func (s *Server) cancelInterview(ctx context.Context, a evidence.Actor, in *reasonInput) (*answer[Interview], error) {
@@ -66,7 +66,7 @@ func (s *Server) cancelInterview(ctx context.Context, a evidence.Actor, in *reas
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.interview(ctx, iv))
+	return answerErr(s.interview(ctx, a, iv))
 }
 
 func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[InterviewDetail], error) {
@@ -75,10 +75,10 @@ func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *IDPath)
 		return nil, err
 	}
 	out := InterviewDetail{Missing: []Reason{}}
-	if out.Interview, err = s.interview(ctx, iv); err != nil {
+	if out.Interview, err = s.interview(ctx, a, iv); err != nil {
 		return nil, err
 	}
-	if out.Plan, err = s.plan(ctx, plan); err != nil {
+	if out.Plan, err = s.plan(ctx, a, iv, plan); err != nil {
 		return nil, err
 	}
 	if out.Sources, err = s.sourcesOf(ctx, iv.ID); err != nil {
@@ -101,8 +101,15 @@ func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *IDPath)
 	return answerOf(out), nil
 }
 
-func (s *Server) plan(ctx context.Context, p casefile.Plan) (out InterviewPlan, err error) {
-	out = InterviewPlan{Needs: p.Needs, Necessity: p.Necessity, Change: p.Change}
+// plan shows a plan; what it says of the person is for those who may know of her.
+func (s *Server) plan(ctx context.Context, a evidence.Actor, iv evidence.Interview, p casefile.Plan) (out InterviewPlan, err error) {
+	sees, err := s.seesOf(ctx, a, iv.Case)
+	if err != nil {
+		return out, err
+	}
+	if sees.pseudonyms {
+		out = InterviewPlan{Needs: p.Needs, Necessity: p.Necessity, Change: p.Change}
+	}
 	if out.Interviewer, err = s.accountRef(ctx, p.Interviewer); err != nil {
 		return out, err
 	}

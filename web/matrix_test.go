@@ -58,7 +58,7 @@ POST   /interviews/{interview}/resume        43.333334
 POST   /interviews/{interview}/markers       43.333334 {"kind":"phase","value":"rapport"}
 POST   /interviews/{interview}/stop          43.333334
 POST   /interviews/{interview}/cancel        499333334 {"reason":"Moved."}
-POST   /interviews/{interview}/grants        4.....334 {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1"}
+POST   /interviews/{interview}/grants        4.....334 {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1","rests_on":"law"}
 POST   /interviews/{interview}/exports       4333.3.34 {"clear":true,"reason":"Court."}
 GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3
@@ -140,7 +140,7 @@ func TestHiddenIsAbsent(t *testing.T) {
 	h.Actors["outsider"] = h.Second[evidence.RoleProsecutor]
 	c := h.Consents(h.WrittenConsent(h.Victim.ID, consent.ToObserveLive))
 	granted := want[Grant](h, h.as(evidence.RoleCaseManager, "POST", "/interviews/"+string(iv.ID)+"/grants", map[string]any{"source": "all", "to": "prosecutor", "from": 0, "until": 8_000_000,
-		"not_after": "2099-03-04T09:00:00Z", "purpose": "Review.", "basis": "Art. 1"}), 201)
+		"not_after": "2099-03-04T09:00:00Z", "purpose": "Review.", "basis": "Art. 1", "rests_on": "law"}), 201)
 	there := map[string]string{"case": string(h.Case.ID), "interview": string(iv.ID), "track": string(tracks[1].Track.ID), "source": string(tracks[1].Source.ID),
 		"consent": string(c.ID), "grant": string(granted.ID), "person": string(h.Victim.ID)}
 	absent := map[string]string{}
@@ -179,7 +179,7 @@ POST /interviews/{interview}/start
 POST /interviews/{interview}/stop
 POST /interviews/{interview}/sources {"role":"wide"}
 POST /interviews/{interview}/sources/{source}/token
-POST /interviews/{interview}/grants {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1"}
+POST /interviews/{interview}/grants {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1","rests_on":"law"}
 POST /interviews/{interview}/exports {"clear":true,"reason":"Court."}
 POST /grants/{grant}/approve
 POST /grants/{grant}/reject {"reason":"No."}
@@ -222,7 +222,7 @@ func (h *harness) grantAll(interview evidence.ID, life time.Duration) Grant {
 	now, err := h.store.Now(context.Background())
 	h.Must(err)
 	g := want[Grant](h, h.as(evidence.RoleProsecutor, "POST", "/interviews/"+string(interview)+"/grants", map[string]any{"source": "all", "to": "prosecutor", "from": 0, "until": 8_000_000,
-		"not_after": now.Time().Add(life), "purpose": "Charging review.", "basis": "CPC art. 212"}), 201)
+		"not_after": now.Time().Add(life), "purpose": "Charging review.", "basis": "CPC art. 212", "rests_on": "law"}), 201)
 	if g.State != "proposed" || len(g.Tracks) != 4 {
 		h.Fatalf("grant %+v", g)
 	}

@@ -160,7 +160,7 @@ func (h *harness) grantRange(interview evidence.ID, source string, from, until e
 	now, err := h.store.Now(context.Background())
 	h.Must(err)
 	g := want[Grant](h, h.as(evidence.RoleProsecutor, "POST", "/interviews/"+string(interview)+"/grants", map[string]any{"source": source, "to": "prosecutor", "from": from, "until": until,
-		"not_after": now.Time().Add(time.Hour), "purpose": "Charging review.", "basis": "CPC art. 212"}), 201)
+		"not_after": now.Time().Add(time.Hour), "purpose": "Charging review.", "basis": "CPC art. 212", "rests_on": "law"}), 201)
 	return want[Grant](h, h.as(evidence.RoleCustodian, "POST", "/grants/"+string(g.ID)+"/approve", nil), 200)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/access"
 )
 
 // accountRef names an account; one that is not there any more has no name.
@@ -47,6 +48,31 @@ func (s *Server) personRef(ctx context.Context, id evidence.ID) (PersonRef, erro
 		return PersonRef{ID: id}, nil
 	}
 	return PersonRef{ID: id, Pseudonym: p.Pseudonym}, err
+}
+
+// sees is what somebody's role on a case lets her know of the people on it.
+type sees struct {
+	pseudonyms bool
+	words      bool // what they said; see access.PersonWords
+}
+
+func (s *Server) seesOf(ctx context.Context, a evidence.Actor, kase evidence.ID) (out sees, err error) {
+	on := evidence.Resource{Kind: access.KindCase, ID: kase}
+	if out.pseudonyms, err = s.access.May(ctx, a, access.PersonRead, on); err != nil {
+		return out, err
+	}
+	out.words, err = s.access.May(ctx, a, access.PersonWords, on)
+	return out, err
+}
+
+// personRefFor is personRef without the pseudonym for whom the case's people are
+// no business of.
+func (s *Server) personRefFor(ctx context.Context, a evidence.Actor, kase, id evidence.ID) (PersonRef, error) {
+	sees, err := s.seesOf(ctx, a, kase)
+	if err != nil || !sees.pseudonyms {
+		return PersonRef{ID: id}, err
+	}
+	return s.personRef(ctx, id)
 }
 
 func (s *Server) roomRef(ctx context.Context, id evidence.ID) (NamedRef, error) {

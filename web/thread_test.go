@@ -117,7 +117,7 @@ func TestThread(t *testing.T) {
 	}
 
 	g := want[Grant](h, h.as(evidence.RoleProsecutor, "POST", path+"/grants", map[string]any{"source": "close-up", "to": "prosecutor", "from": 1_000_000, "until": 8_000_000,
-		"not_after": time.Now().Add(time.Hour), "purpose": "Charging review.", "basis": "CPC art. 212"}), 201)
+		"not_after": time.Now().Add(time.Hour), "purpose": "Charging review.", "basis": "CPC art. 212", "rests_on": "law"}), 201)
 	want[Grant](h, h.as(evidence.RoleCustodian, "POST", "/grants/"+string(g.ID)+"/approve", nil), 200)
 	h.playsExactly(ffprobe, server.URL, iv.ID, g)
 

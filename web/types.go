@@ -28,7 +28,7 @@ type CaseRef struct {
 // PersonRef names a person on a case by pseudonym.
 type PersonRef struct {
 	ID        evidence.ID `json:"id" doc:"Person on the case."`
-	Pseudonym string      `json:"pseudonym" doc:"The name that the system uses for her." example:"Mira"`
+	Pseudonym string      `json:"pseudonym" doc:"The name that the system uses for her; empty for a role that need not know it." example:"Mira"`
 }
 
 // SourceRef names a source where it is mentioned.

@@ -17,11 +17,11 @@ type Consent struct {
 	GivenBy     string        `json:"given_by" doc:"Who decided (P41)." enum:"self,guardian,guardianship_authority"`
 	Form        string        `json:"form" doc:"How it was given before the start (P40)." enum:"written,attested"`
 	ChildView   string        `json:"child_view,omitempty" doc:"The child's own view (P1). A no blocks the start, whatever a guardian says (P41)." enum:"yes,no,not_asked"`
-	ChildWords  string        `json:"child_words,omitempty" doc:"What the child said."`
+	ChildWords  string        `json:"child_words,omitempty" doc:"What the child said; for those who speak with her and look after her."`
 	Document    string        `json:"document,omitempty" doc:"Name of the signed form."`
 	SHA256      string        `json:"document_sha256,omitempty" doc:"SHA-256 of the scanned form."`
 	Language    string        `json:"language" doc:"Language in which it was explained, BCP 47."`
-	Interpreter string        `json:"interpreter,omitempty" doc:"Through whom."`
+	Interpreter string        `json:"interpreter,omitempty" doc:"Through whom; as child_words."`
 	TextVersion int           `json:"text_version" doc:"Version of the text that was explained."`
 	Basis       string        `json:"basis" doc:"What the processing rests on, apart from the consent itself (P37)." enum:"consent,law"`
 	Law         string        `json:"law,omitempty" doc:"The provision."`

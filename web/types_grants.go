@@ -70,7 +70,7 @@ type requestGrantInput struct {
 		NotAfter  time.Time       `json:"not_after" doc:"Until when, exclusive."`
 		Purpose   string          `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
 		Basis     string          `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
-		RestsOn   string          `json:"rests_on,omitempty" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). If left out: consent if the basis begins with that word, else law."`
+		RestsOn   string          `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`
 		Consent   string          `json:"consent,omitempty" enum:"share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"If it rests on consent: the purpose of consent; that of the recipient's role if left out."`
 	}
 }

@@ -308,7 +308,7 @@ func (b *demoBuilder) grantInterviewer(ctx context.Context, interview evidence.I
 	g, err := b.access.RequestGrant(ctx, b.actors["interviewer"], access.Request{
 		Interview: interview, Source: access.AllSources, To: b.actors["interviewer"].Account, Asked: evidence.Range{From: 0, Until: length},
 		NotAfter: evidence.At(b.clock().AddDate(0, 1, 0)),
-		Purpose:  "Check the recording and write the report", Basis: demoLaw})
+		Purpose:  "Check the recording and write the report", Basis: demoLaw, RestsOn: access.OnLaw})
 	if err != nil {
 		return err
 	}

@@ -45,16 +45,20 @@ func newGrant(opt *options) *cobra.Command {
 }
 
 func newGrantRequest(opt *options) *cobra.Command {
-	var interview, source, to, from, until, notBefore, notAfter, purpose, basis string
+	var interview, source, to, from, until, notBefore, notAfter, purpose, basis, restsOn string
 	cmd := &cobra.Command{
-		Use:   "request --interview ID --source NAME|all --to LOGIN --from SEC --until SEC --not-before T --not-after T --purpose TEXT --basis TEXT",
+		Use:   "request --interview ID --source NAME|all --to LOGIN --from SEC --until SEC --not-before T --not-after T --purpose TEXT --basis TEXT [--rests-on law|consent]",
 		Short: "Ask for a grant",
 		Long: `Ask for a grant on a stretch of an interview. Someone else approves it.
 
 --from and --until are times in the interview: seconds (12.5) or minutes and
 seconds (3:07). The server narrows them to whole segments and shows the true
 bounds. --not-before and --not-after are RFC 3339 times, "now", or distances
-from now such as +48h.`,
+from now such as +48h.
+
+--rests-on says whether the basis is law or the person's consent. What rests on
+consent ends at once when she withdraws it. It is not read out of --basis: without
+it the grant rests on law.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := parseID("an interview", interview)
@@ -83,6 +87,9 @@ from now such as +48h.`,
 			if !end.After(begin) {
 				return usagef("--not-after must be later than --not-before")
 			}
+			if restsOn != "law" && restsOn != "consent" {
+				return usagef("--rests-on is law or consent")
+			}
 			c, err := dial(opt.console)
 			if err != nil {
 				return err
@@ -92,7 +99,7 @@ from now such as +48h.`,
 				"source": source, "to": to,
 				"from": asked.From, "until": asked.Until,
 				"not_before": begin.UTC().Format(time.RFC3339Nano), "not_after": end.UTC().Format(time.RFC3339Nano),
-				"purpose": purpose, "basis": basis,
+				"purpose": purpose, "basis": basis, "rests_on": restsOn,
 			}, &doc)
 			if err != nil {
 				return err
@@ -110,6 +117,7 @@ from now such as +48h.`,
 	f.StringVar(&notAfter, "not-after", "", "until when the grant holds")
 	f.StringVar(&purpose, "purpose", "", "what it is needed for")
 	f.StringVar(&basis, "basis", "", "the legal basis, such as an article or an order")
+	f.StringVar(&restsOn, "rests-on", "law", "whether the basis is law or the person's consent: law or consent")
 	for _, name := range []string{"interview", "to", "from", "until", "not-after", "purpose", "basis"} {
 		mustMark(cmd.MarkFlagRequired(name))
 	}

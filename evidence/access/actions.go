@@ -48,6 +48,7 @@ const (
 	TeamRemove  = "team.remove"   // case
 	PersonAdd   = "person.add"    // case
 	PersonRead  = "person.read"   // case
+	PersonWords = "person.words"  // case: what somebody said, through whom, and why a guardian has no part
 	PersonEdit  = "person.edit"   // person
 	PersonLink  = "person.link"   // person: an account belongs to, or is close to, a suspect
 

@@ -44,7 +44,7 @@ func (s *scene) ask() access.Request {
 	s.Must(err)
 	return access.Request{Interview: s.iv.ID, Source: access.AllSources, To: s.actor(evidence.RoleProsecutor).Account,
 		Asked: evidence.Range{From: 10 * second, Until: 30 * second}, NotBefore: now, NotAfter: now + evidence.Instant(time.Hour.Microseconds()),
-		Purpose: "charging review", Basis: "CPC art. 123"}
+		Purpose: "charging review", Basis: "CPC art. 123", RestsOn: access.OnLaw}
 }
 
 func (s *scene) grant() access.Grant {
@@ -134,10 +134,11 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"custodian as recipient", func(r *access.Request) { r.To = s.actor(evidence.RoleCustodian).Account }, "grant.recipient"},
 		{"nobody as recipient", func(r *access.Request) { r.To = evidence.NewID() }, "grant.recipient"},
 		{"not sealed", func(r *access.Request) { r.Interview = planned.ID }, "grant.not_sealed"},
-		{"on a consent that there is not", func(r *access.Request) { r.Basis = "Consent of the victim" }, "grant.consent.missing"},
+		{"on a consent that there is not", func(r *access.Request) { r.RestsOn = access.OnConsent }, "grant.consent.missing"},
 		{"on consent, for somebody it never names", func(r *access.Request) {
 			r.RestsOn, r.To = access.OnConsent, s.actor(evidence.RoleObserver).Account
 		}, "grant.consent.purpose"},
+		{"no foundation said, whatever the words", func(r *access.Request) { r.RestsOn, r.Basis = "", "consent of the victim" }, "grant.rests_on"},
 		{"unknown foundation", func(r *access.Request) { r.RestsOn = "whim" }, "grant.rests_on"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ var actionsByKind = map[string][]string{
 	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit},
 	KindAgency:    {RoomCreate, AccountPropose},
 	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, TokenIssue, TokenRevoke, TokenList},
-	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, ConsentRead, InterviewPlan},
+	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
 	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay},
@@ -97,8 +97,8 @@ func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
 	asking := []string{GrantRequest, ConsentAttest, MediaPlay}
 	party := []string{GrantRead, GrantRevoke}
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords}
 	custody := []string{LogRead, LogAudit, AccountApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
@@ -140,7 +140,7 @@ func everybody() []who {
 			may: with(reading, asking, []string{CaseLogRead, PersonLink, ExportRequest}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
-			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw})},
+			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords})},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
 	}

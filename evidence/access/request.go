@@ -32,8 +32,8 @@ type Request struct {
 	NotAfter  evidence.Instant
 	Purpose   string
 	Basis     string
-	// RestsOn is OnLaw or OnConsent; empty: OnConsent if Basis begins with the word
-	// "consent", else OnLaw.
+	// RestsOn is OnLaw or OnConsent. It is never guessed from the words of Basis: what
+	// ends with a withdrawal depends on it (P37).
 	RestsOn Foundation
 	// Consent is the purpose of consent that must hold, with OnConsent; empty: the
 	// one for the recipient's role on the case.
@@ -92,12 +92,6 @@ func (s *Service) RequestGrant(ctx context.Context, actor evidence.Actor, in Req
 
 func (g *Grant) check(now evidence.Instant) error {
 	invalid := func(code, text string) error { return evidence.Refuse(evidence.ErrInvalid, code, text, "P28") }
-	if g.RestsOn == "" {
-		g.RestsOn = OnLaw
-		if strings.HasPrefix(strings.ToLower(g.Basis), "consent") {
-			g.RestsOn = OnConsent
-		}
-	}
 	switch {
 	case !g.Asked.Valid():
 		return invalid("grant.range", "Give a range with a start and a later end.")
@@ -110,7 +104,7 @@ func (g *Grant) check(now evidence.Instant) error {
 	case g.Basis == "" || len(g.Basis) > maxGrantText:
 		return invalid("grant.basis", "Name the legal basis: the provision, decision, order or consent, in at most 500 bytes.")
 	case g.RestsOn != OnLaw && g.RestsOn != OnConsent:
-		return invalid("grant.rests_on", "A grant rests on law or on consent.")
+		return evidence.Refuse(evidence.ErrInvalid, "grant.rests_on", "Say whether the grant rests on law or on the person's consent. What rests on consent ends with it.", "P37")
 	}
 	return nil
 }

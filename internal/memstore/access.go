@@ -397,7 +397,7 @@ func (s *Store) insert(r consent.Record) bool {
 			for j, it := range s.consents[i].Items {
 				if s.consents[i].Person == r.Person && it.Purpose == item.Purpose {
 					last = max(last, it.Version)
-					if it.SupersededAt == 0 {
+					if it.SupersededAt == 0 && !r.Waits() {
 						s.consents[i].Items[j].SupersededAt = r.RecordedAt
 					}
 				}
@@ -423,17 +423,32 @@ func (s *Store) applyActs(c consent.Change) error {
 				return conflict("attestation")
 			}
 			r.AttestedBy, r.AttestedAt = c.Attest.By, c.Attest.At
+			s.replaceBy(*r, c.Attest.At)
 		}
-		if c.Withdraw != nil && r.ID == c.Withdraw.Record {
+		for _, w := range c.Withdraw {
+			if r.ID != w.Record {
+				continue
+			}
 			for j, it := range r.Items {
-				if slices.Contains(c.Withdraw.Purposes, it.Purpose) {
+				if slices.Contains(w.Purposes, it.Purpose) {
 					if it.WithdrawnAt != 0 || it.SupersededAt != 0 {
 						return conflict("withdrawal")
 					}
-					r.Items[j].WithdrawnAt, r.Items[j].WithdrawnBy, r.Items[j].RecordedBy = c.Withdraw.At, c.Withdraw.By, c.Withdraw.RecordedBy
+					r.Items[j].WithdrawnAt, r.Items[j].WithdrawnBy, r.Items[j].RecordedBy = w.At, w.By, w.RecordedBy
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// replaceBy marks what an act replaces once it is attested.
+func (s *Store) replaceBy(r consent.Record, at evidence.Instant) {
+	for i := range s.consents {
+		for j, it := range s.consents[i].Items {
+			if mine, has := r.Item(it.Purpose); has && s.consents[i].Person == r.Person && it.Version < mine.Version && it.SupersededAt == 0 {
+				s.consents[i].Items[j].SupersededAt = at
+			}
+		}
+	}
 }

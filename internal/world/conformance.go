@@ -333,21 +333,28 @@ func checkConsents(t *testing.T, w *World) {
 	wantErr(t, "attesting one's own", apply(consent.Change{Attest: &consent.Attestation{Record: r.ID, By: "a", At: 7}}, seen(iv.Version)), evidence.ErrConflict)
 	w.Must(apply(consent.Change{Attest: &consent.Attestation{Record: r.ID, By: "b", At: 7}}, seen(iv.Version)))
 	wantErr(t, "attesting again", apply(consent.Change{Attest: &consent.Attestation{Record: r.ID, By: "c", At: 8}}, seen(iv.Version)), evidence.ErrConflict)
-	w.Must(apply(consent.Change{Withdraw: &consent.Withdrawn{Record: r.ID, Purposes: []consent.Purpose{consent.ToTraining}, By: consent.BySelf, RecordedBy: "c", At: 9}}, seen(iv.Version)))
-	wantErr(t, "withdrawing twice", apply(consent.Change{Withdraw: &consent.Withdrawn{Record: r.ID, Purposes: []consent.Purpose{consent.ToRecord, consent.ToTraining}, By: consent.BySelf, RecordedBy: "c", At: 9}}, seen(iv.Version)), evidence.ErrConflict)
+	w.Must(apply(consent.Change{Withdraw: []consent.Withdrawn{{Record: r.ID, Purposes: []consent.Purpose{consent.ToTraining}, By: consent.BySelf, RecordedBy: "c", At: 9}}}, seen(iv.Version)))
+	wantErr(t, "withdrawing twice", apply(consent.Change{Withdraw: []consent.Withdrawn{{Record: r.ID, Purposes: []consent.Purpose{consent.ToRecord, consent.ToTraining}, By: consent.BySelf, RecordedBy: "c", At: 9}}}, seen(iv.Version)), evidence.ErrConflict)
 	next := r
-	next.ID, next.RecordedAt, next.Items = evidence.NewID(), 10, []consent.Item{{Purpose: consent.ToRecord, Version: 1}}
+	next.ID, next.Form, next.RecordedAt, next.Items = evidence.NewID(), consent.Written, 10, []consent.Item{{Purpose: consent.ToRecord, Version: 1}}
 	wantErr(t, "a version twice", apply(consent.Change{Insert: &next}, seen(iv.Version)), evidence.ErrConflict)
 	next.Items = []consent.Item{{Purpose: consent.ToRecord, Version: 2}}
 	w.Must(apply(consent.Change{Insert: &next}, seen(iv.Version)))
 	logged(8)
+	// What waits replaces nothing until it is attested.
+	waits := next
+	waits.ID, waits.Form, waits.RecordedAt, waits.Items = evidence.NewID(), consent.Attested, 11, []consent.Item{{Purpose: consent.ToRecord, Version: 3}}
+	w.Must(apply(consent.Change{Insert: &waits}, seen(iv.Version)))
+	logged(10)
 	r.AttestedBy, r.AttestedAt = "b", 7
 	r.Items[0].SupersededAt = 10
 	r.Items[1].WithdrawnAt, r.Items[1].WithdrawnBy, r.Items[1].RecordedBy = 9, consent.BySelf, "c"
 	list, err := s.Consents(bg, w.Victim.ID)
-	same(t, "acts", list, err, []consent.Record{next, r})
+	same(t, "acts", list, err, []consent.Record{waits, next, r})
+	w.Must(apply(consent.Change{Attest: &consent.Attestation{Record: waits.ID, By: "b", At: 12}}, seen(iv.Version)))
+	waits.AttestedBy, waits.AttestedAt, next.Items[0].SupersededAt = "b", 12, 12
 	list, err = s.ConsentsOfCase(bg, w.Case.ID)
-	same(t, "acts of the case", list, err, []consent.Record{next, r})
+	same(t, "acts of the case", list, err, []consent.Record{waits, next, r})
 }
 
 // sampleGrant is a proposed grant of an interview with every field set.

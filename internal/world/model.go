@@ -128,10 +128,10 @@ func (m *model) request() {
 	length := time.Duration(20+m.rng.IntN(180)) * time.Second
 	begin := m.now + evidence.Instant((time.Duration(m.rng.IntN(60)-20) * time.Second).Microseconds())
 	in := access.Request{Interview: m.iv.ID, Source: []string{access.AllSources, "close-up", "wide"}[m.rng.IntN(3)], To: to.Account,
-		NotBefore: begin, NotAfter: begin + evidence.Instant(length.Microseconds()), Purpose: "review", Basis: []string{"CPC art. 123", "consent"}[m.rng.IntN(2)]}
+		NotBefore: begin, NotAfter: begin + evidence.Instant(length.Microseconds()), Purpose: "review", Basis: "decision 12", RestsOn: []access.Foundation{access.OnLaw, access.OnConsent}[m.rng.IntN(2)]}
 	in.Asked.From = evidence.Offset(m.rng.IntN(90_000_000))
 	in.Asked.Until = in.Asked.From + evidence.Offset(m.rng.IntN(40_000_000))
-	onConsent := in.Basis == "consent"
+	onConsent := in.RestsOn == access.OnConsent
 
 	want := m.takesPart(by.Account) && m.takesPart(to.Account) && in.Asked.Valid() && in.NotAfter > m.now
 	if onConsent {

@@ -110,8 +110,13 @@ func (s *Store) ApplyConsent(ctx context.Context, c consent.Change, entries []cu
 			if err != nil {
 				return err
 			}
+			_, err = tx.exec(ctx, `UPDATE consent_item SET superseded_at = $2 WHERE superseded_at = 0 AND EXISTS (SELECT 1 FROM consent_item n
+				WHERE n.consent_id = $1 AND n.person_id = consent_item.person_id AND n.purpose = consent_item.purpose AND n.version > consent_item.version)`, a.Record, a.At)
+			if err != nil {
+				return err
+			}
 		}
-		if w := c.Withdraw; w != nil {
+		for _, w := range c.Withdraw {
 			for _, purpose := range w.Purposes {
 				err := once(tx.exec(ctx, `UPDATE consent_item SET withdrawn_at = $3, withdrawn_by = $4, withdrawal_recorded_by = $5
 					WHERE consent_id = $1 AND purpose = $2 AND withdrawn_at = 0 AND superseded_at = 0`, w.Record, purpose, w.At, w.By, w.RecordedBy))
@@ -164,8 +169,10 @@ func insertConsent(ctx context.Context, tx *tx, r consent.Record) error {
 		return err
 	}
 	for _, it := range r.Items {
-		if _, err := tx.exec(ctx, `UPDATE consent_item SET superseded_at = $3 WHERE person_id = $1 AND purpose = $2 AND superseded_at = 0`, r.Person, it.Purpose, r.RecordedAt); err != nil {
-			return err
+		if !r.Waits() {
+			if _, err := tx.exec(ctx, `UPDATE consent_item SET superseded_at = $3 WHERE person_id = $1 AND purpose = $2 AND superseded_at = 0`, r.Person, it.Purpose, r.RecordedAt); err != nil {
+				return err
+			}
 		}
 		var last int
 		if err := tx.row(ctx, `SELECT COALESCE(MAX(version), 0) FROM consent_item WHERE person_id = $1 AND purpose = $2`, r.Person, it.Purpose).Scan(&last); err != nil {

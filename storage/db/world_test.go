@@ -152,7 +152,7 @@ func TestEventsTellHolders(t *testing.T) {
 			w.Must(err)
 			prosecutor := w.Actors[evidence.RoleProsecutor]
 			g, err := w.Access.RequestGrant(ctx, prosecutor, access.Request{Interview: iv.ID, Source: access.AllSources, To: prosecutor.Account, Asked: evidence.Range{Until: 10_000_000},
-				NotAfter: now + 60_000_000, Purpose: "review", Basis: "CPC"})
+				NotAfter: now + 60_000_000, Purpose: "review", Basis: "CPC", RestsOn: access.OnLaw})
 			w.Must(err)
 			_, err = w.Access.ApproveGrant(ctx, w.Actors[evidence.RoleCustodian], g.ID)
 			w.Must(err)

@@ -136,6 +136,7 @@ export class ReviewPage {
     await dialog.getByLabel(t('ask_until'), { exact: true }).fill(until);
     await dialog.getByLabel(t('grant_purpose')).fill(purpose);
     await dialog.getByLabel(t('grant_basis')).fill(basis);
+    await dialog.getByLabel(t('ask_rests_on_law')).check();
     await dialog.getByRole('button', { name: t('ask_send') }).click();
   }
 

@@ -3,7 +3,7 @@ import { m } from '$m';
 import { api, ok, type Schema } from './api/client';
 import type { Me } from './session.svelte';
 import { listing, moment, position, until } from './text/time';
-import { roleWord, sourceWord } from './text/words';
+import { personName, roleWord, sourceWord } from './text/words';
 
 export interface Duty {
   key: string;
@@ -63,7 +63,7 @@ export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
 }
 
 function interviewDuty(me: Me, it: Schema['Interview'], grants: Schema['Grant'][]): Duty[] {
-  const title = m.duty_interview({ person: it.person.pseudonym, number: it.number, case: it.case.reference });
+  const title = m.duty_interview({ person: personName(it.person), number: it.number, case: it.case.reference });
   const about = { key: `interview ${it.id}`, title, href: `/interviews/${it.id}` };
   const mine = me.role === 'interviewer';
   const prepares = mine || me.role === 'case_manager' || me.role === 'advocate';

@@ -15,6 +15,9 @@ function options<K extends string>(words: Words<K>): { value: K; label: string }
   return (Object.keys(words) as K[]).map((value) => ({ value, label: words[value]() }));
 }
 
+/** How a person on a case is called; a role that need not know her gets a word in place of the pseudonym. */
+export const personName = (person: { pseudonym: string }) => person.pseudonym || m.person_unnamed();
+
 const roles: Words<Role> = {
   admin: m.role_admin,
   case_manager: m.role_case_manager,

@@ -4,7 +4,7 @@ import { Problem } from '$lib/api/problem';
 import { has } from '$lib/session.svelte';
 import { m } from '$m';
 import type { Names } from '$lib/text/custody';
-import { sourceWord } from '$lib/text/words';
+import { personName, sourceWord } from '$lib/text/words';
 
 /** Reads what the reader may know of a case: a list that she may not read gives no names. */
 export async function namesOfCase(id: string, signal: AbortSignal): Promise<Names> {
@@ -16,7 +16,7 @@ export async function namesOfCase(id: string, signal: AbortSignal): Promise<Name
     may(ok(api.GET('/directory', { signal }))),
   ]);
   const persons = new Map(people.map((it) => [it.id as string, it.pseudonym]));
-  const sittings = new Map(interviews.map((it) => [it.id as string, m.interview_name({ person: it.person.pseudonym, number: it.number })]));
+  const sittings = new Map(interviews.map((it) => [it.id as string, m.interview_name({ person: personName(it.person), number: it.number })]));
   const accounts = new Map(directory.map((it) => [it.id as string, it.name]));
   for (const member of team) accounts.set(member.account.id, member.account.name);
   const held = interviews.filter((it) => it.state === 'sealed' || it.state === 'recording' || it.state === 'paused');
