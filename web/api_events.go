@@ -61,7 +61,7 @@ func (s *Server) events(ctx context.Context, a evidence.Actor, in *eventsInput) 
 	if after < 0 || missed {
 		after = last
 	}
-	return s.streamEvents(func(ctx context.Context, out *eventWriter) error {
+	return s.streamEvents(a, func(ctx context.Context, out *eventWriter) error {
 		// The client learns at once where to go on after a broken connection, and
 		// whether it missed anything for good.
 		if err := out.event(after, "hello", hello{Missed: missed}); err != nil {

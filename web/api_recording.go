@@ -43,7 +43,7 @@ func (s *Server) watchStatus(ctx context.Context, a evidence.Actor, in *IDPath) 
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}
-	return s.streamEvents(func(ctx context.Context, out *eventWriter) error {
+	return s.streamEvents(a, func(ctx context.Context, out *eventWriter) error {
 		changed, cancel := s.recording.Watch(in.ID)
 		defer cancel()
 		for {

@@ -92,6 +92,8 @@ func TestPlainHTTPIsForThisMachine(t *testing.T) {
 		header     map[string]string
 		status     int
 	}{
+		{"loopback, by a name that another site made point here", "127.0.0.1:1", map[string]string{"Host": "site.example:8080"}, 421},
+		{"loopback, by its address", "127.0.0.1:1", map[string]string{"Host": "127.0.0.1:8080"}, 200},
 		{"loopback", "127.0.0.1:1", nil, 200},
 		{"loopback, IPv6", "[::1]:1", nil, 200},
 		{"another host", "198.51.100.7:1", nil, 403},
@@ -106,10 +108,16 @@ func TestPlainHTTPIsForThisMachine(t *testing.T) {
 			for k, v := range x.header {
 				r.Header.Set(k, v)
 			}
+			if host := r.Header.Get("Host"); host != "" {
+				r.Host = host
+			}
 			w := httptest.NewRecorder()
 			h.server.ServeHTTP(w, r)
 			if w.Code != x.status {
 				t.Errorf("%s", describe(w))
+			}
+			if w.Code == 421 && !strings.Contains(w.Body.String(), "host.other") {
+				t.Errorf("%s", w.Body)
 			}
 			if w.Code == 403 && !strings.Contains(w.Body.String(), "tls.required") {
 				t.Errorf("not explained: %s", w.Body)

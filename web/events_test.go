@@ -85,6 +85,26 @@ func newLocalHarness(t *testing.T) (*harness, *httptest.Server) {
 	return h, server
 }
 
+// One person's streams are bounded, and another person's are not held up by them.
+func TestEventStreamsAreBounded(t *testing.T) {
+	h, server := newLocalHarness(t)
+	h.OpenCase()
+	cookie := h.signIn(h.Actors[evidence.RoleCaseManager])
+	for range maxStreams {
+		events, w := h.listen(server, "/events", cookie, "")
+		if w.StatusCode != 200 {
+			t.Fatal(w.Status)
+		}
+		h.next(events)
+	}
+	if _, w := h.listen(server, "/events", cookie, ""); w.StatusCode != 429 {
+		t.Errorf("one more: %s", w.Status)
+	}
+	if _, w := h.listen(server, "/events", h.signIn(h.Actors[evidence.RoleCustodian]), ""); w.StatusCode != 200 {
+		t.Errorf("somebody else: %s", w.Status)
+	}
+}
+
 // Everyone hears of what concerns her and of nothing else, and can go on where
 // she was.
 func TestEvents(t *testing.T) {

@@ -83,7 +83,7 @@ func (s *Server) hlsIndex(ctx context.Context, a evidence.Actor, in *hlsFileInpu
 }
 
 // hlsSegment delivers. The order is the point: decide, commit the custody entry
-// (both in Deliver), and only then read, open and send.
+// (both in Deliver), and only then read, open, look again and send.
 func (s *Server) hlsSegment(ctx context.Context, a evidence.Actor, in *hlsFileInput, name hlsName) (*huma.StreamResponse, error) {
 	d, err := s.access.Deliver(ctx, a, in.ID, in.Track, name.kind, name.index)
 	if err != nil {
@@ -103,6 +103,11 @@ func (s *Server) hlsSegment(ctx context.Context, a evidence.Actor, in *hlsFileIn
 		if err != nil {
 			return nil, fmt.Errorf("rebasing segment %d of recording %s: %w", d.Segment.Position, d.Segment.Leaf.Recording, fault(err))
 		}
+	}
+	// Reading may have taken long: what was revoked meanwhile is not sent.
+	if err := s.access.Still(ctx, a, in.ID, d); err != nil {
+		s.metrics.refused.Inc()
+		return nil, err
 	}
 	s.metrics.delivered.Inc()
 	return sendBytes(mp4Type(track.Kind), body), nil

@@ -311,6 +311,48 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
+// slow runs something while an object is being read.
+type slow struct {
+	Objects
+	during func()
+}
+
+func (o *slow) Get(ctx context.Context, key, version string) ([]byte, error) {
+	if during := o.during; during != nil {
+		o.during = nil
+		during()
+	}
+	return o.Objects.Get(ctx, key, version)
+}
+
+// Revoked between the decision and the last byte, while the object store takes
+// its time: nothing is sent.
+func TestRevocationWhileASegmentIsRead(t *testing.T) {
+	var objects *slow
+	h := newHarness(t, func(c *Config) {
+		objects = &slow{Objects: c.Objects}
+		c.Objects = objects
+	})
+	iv, _ := h.record(t)
+	g := h.grantRange(iv.ID, "all", 0, 6_500_000)
+	for _, file := range []string{"/0.m4s", "/init-0.mp4"} {
+		path := "/interviews/" + string(iv.ID) + "/hls/" + string(g.Tracks[0].Track) + file
+		if w := h.as(evidence.RoleProsecutor, "GET", path, nil); w.Code != 200 {
+			t.Fatal(describe(w))
+		}
+		objects.during = func() {
+			if w := h.as(evidence.RoleCustodian, "POST", "/grants/"+string(g.ID)+"/revoke", map[string]string{"reason": "Order lifted."}); w.Code != 200 {
+				t.Error(describe(w))
+			}
+		}
+		p := want[Problem](h, h.as(evidence.RoleProsecutor, "GET", path, nil), 403)
+		if len(p.Reasons) == 0 || p.Reasons[0].Code != "grant.revoked" {
+			t.Errorf("%s: %+v", file, p)
+		}
+		g = h.grantRange(iv.ID, "all", 0, 6_500_000)
+	}
+}
+
 // Stock players play it with nothing but the token.
 func TestHLSStockPlayer(t *testing.T) {
 	h := newHarness(t, func(c *Config) { c.BaseURL = "http://localhost" })

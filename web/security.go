@@ -65,9 +65,21 @@ func (s *Server) secure(c *gin.Context) bool {
 
 // requireTLS refuses plain HTTP from any other host: what is spoken about here
 // must not cross a network in the clear. Loopback is this very machine.
+//
+// On plain HTTP nothing but the name vouches for who is meant: a page of another
+// site whose name was made to point here (DNS rebinding) is told nothing.
 func (s *Server) requireTLS(c *gin.Context) {
-	if s.secure(c) || isLoopback(c.Request.RemoteAddr) {
+	switch {
+	case s.secure(c):
 		c.Next()
+		return
+	case isLoopback(c.Request.RemoteAddr) && isLocalName(c.Request.Host):
+		c.Next()
+		return
+	case isLoopback(c.Request.RemoteAddr):
+		c.Abort()
+		writeProblem(c.Writer, c.Request, newProblem(http.StatusMisdirectedRequest, "host.other",
+			"Plain HTTP is answered under the name localhost or an address of this machine alone. Open the address that the server printed."))
 		return
 	}
 	c.Abort()

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -72,18 +73,21 @@ type Config struct {
 // Server is the HTTP edge. It is an http.Handler; Run serves it. Safe for
 // concurrent use.
 type Server struct {
-	store        Store
-	people       *people.Service
-	access       *access.Service
-	cases        *casefile.Service
-	consents     *consent.Service
-	exports      *disclosure.Service
-	recording    Recording
-	objects      Objects
-	keys         Keys
-	checkpoints  *custody.Checkpointer
-	trust        *seal.Trust
-	verifying    chan struct{} // bounds verifications
+	store       Store
+	people      *people.Service
+	access      *access.Service
+	cases       *casefile.Service
+	consents    *consent.Service
+	exports     *disclosure.Service
+	recording   Recording
+	objects     Objects
+	keys        Keys
+	checkpoints *custody.Checkpointer
+	trust       *seal.Trust
+	verifying   chan struct{} // bounds verifications
+
+	listening    sync.Mutex
+	listeners    map[evidence.ID]int // event streams of an account; guarded by listening
 	sessions     *login.Manager
 	origins      *http.CrossOriginProtection
 	proxies      []netip.Prefix
@@ -106,7 +110,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, recording: cfg.Recording,
-		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, verifying: make(chan struct{}, 1),
+		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"github.com/toldonce/toldonce/evidence"
 )
 
 const (
@@ -24,6 +26,9 @@ const (
 	writeGrace = 10 * time.Second
 	// retryAfter is how long a client waits before it comes back, milliseconds.
 	retryAfter = 1000
+	// maxStreams bounds the streams of one person at a time, on all her pages and
+	// programs: each event costs a decision for each.
+	maxStreams = 32
 )
 
 // eventWriter writes server-sent events (WHATWG HTML section 9.2).
@@ -38,9 +43,14 @@ type eventWriter struct {
 // the stream shall end; its context ends when the client goes, the server stops
 // or the stream grew old. Whenever it waits, the person is authenticated anew: a
 // stream does not outlive its session, lock or token.
-func (s *Server) streamEvents(run func(ctx context.Context, out *eventWriter) error) *huma.StreamResponse {
+func (s *Server) streamEvents(a evidence.Actor, run func(ctx context.Context, out *eventWriter) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		g := humagin.Unwrap(hctx)
+		if !s.openStream(a.Account) {
+			writeProblem(g.Writer, g.Request, newProblem(http.StatusTooManyRequests, "events.too_many", "Too many pages or programs of yours listen at the same time. Close some of them."))
+			return
+		}
+		defer s.closeStream(a.Account)
 		ctx, cancel := context.WithTimeout(g.Request.Context(), streamLife)
 		defer cancel()
 		stop := context.AfterFunc(s.closed, cancel)
@@ -71,6 +81,24 @@ func (s *Server) streamEvents(run func(ctx context.Context, out *eventWriter) er
 			s.log.WarnContext(ctx, "event stream ended", "request", requestID(ctx), "error", err)
 		}
 	}}
+}
+
+func (s *Server) openStream(account evidence.ID) bool {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	if s.listeners[account] >= maxStreams {
+		return false
+	}
+	s.listeners[account]++
+	return true
+}
+
+func (s *Server) closeStream(account evidence.ID) {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	if s.listeners[account]--; s.listeners[account] == 0 {
+		delete(s.listeners, account)
+	}
 }
 
 // event writes one event. id 0 leaves the client's last event id as it is.

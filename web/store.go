@@ -32,6 +32,8 @@ type Store interface {
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
 	custody.Reader
+	// AppendEntry writes a custody entry of an act that changes nothing.
+	AppendEntry(ctx context.Context, entry custody.Entry) error
 	Entries(ctx context.Context, f custody.Filter) ([]custody.Record, error)
 	ProveInclusion(ctx context.Context, position, size int64) ([]custody.Hash, error)
 	ProveConsistency(ctx context.Context, from, to int64) ([]custody.Hash, error)

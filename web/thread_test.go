@@ -23,6 +23,7 @@ import (
 
 	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/internal/testenv"
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/recorder/publish"
@@ -107,6 +108,9 @@ func TestThread(t *testing.T) {
 	}
 
 	verified := want[Verification](h, h.as(evidence.RoleAdvocate, "GET", path+"/verification", nil), 200)
+	if found, err := r.db.Entries(t.Context(), custody.Filter{Interview: iv.ID, Action: entryVerify, Limit: 10}); err != nil || len(found) != 1 {
+		t.Errorf("%d entries of the verification, %v", len(found), err)
+	}
 	if verified.Verdict != "holds" || verified.Segments == 0 || verified.Log == nil {
 		t.Errorf("verification: %s, %d segments, log %v", verified.Verdict, verified.Segments, verified.Log)
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
+// entryVerify stands in the custody log for each verification, before it begins.
+const entryVerify = "recording.verify"
+
 // Audience of a verification: those who know of the interview. It reads media
 // and shows none.
 func (s *Server) verifyInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Verification], error) {
@@ -36,6 +39,10 @@ func (s *Server) verifyInterview(ctx context.Context, a evidence.Actor, in *IDPa
 		defer func() { <-s.verifying }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to verify: %w", ctx.Err())
+	}
+	// What is read is not shown, and yet somebody had it read.
+	if err := s.store.AppendEntry(ctx, custody.Entry{Actor: a, Action: entryVerify, Agency: iv.Agency, Case: iv.Case, Interview: iv.ID, Subject: iv.Recording}); err != nil {
+		return nil, err
 	}
 	return answerErr(s.verify(ctx, iv))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,35 @@ func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, interview, 
 		d, err = s.deliver(ctx, actor, interview, track, kind, index)
 	}
 	return d, err
+}
+
+// Still reports whether a delivery that was decided may be sent now, after the
+// time that it took to read it: nil, or what [Service.Deliver] would refuse with. The window's
+// entry stands and counts the segment as delivered, so the account of what somebody
+// got never falls short.
+func (s *Service) Still(ctx context.Context, actor evidence.Actor, interview evidence.ID, d Delivery) error {
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	l := d.Segment.Leaf
+	v, err := s.viewing(ctx, actor, interview, now)
+	if err == nil {
+		v.Grants = slices.DeleteFunc(slices.Clone(v.Grants), func(g Grant) bool { return g.ID != d.Grant })
+		index := l.Index
+		if l.Kind == evidence.LeafInit {
+			index = l.Init
+		}
+		if len(v.Grants) == 0 {
+			err = errHidden
+		} else {
+			_, _, err = s.decide(ctx, actor, v, interview, l.Track, l.Kind, index, now)
+		}
+	}
+	if err != nil {
+		return s.refused(ctx, actor, v, interview, l.Track, now, err)
+	}
+	return nil
 }
 
 // errEnded says that a grant ended after it was decided on.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
@@ -128,8 +129,12 @@ func (s *Store) tables(ctx context.Context) (map[string]bool, error) {
 	if s.dialect == postgresDialect {
 		statement = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
 	}
-	rows, err := s.w.QueryContext(ctx, statement)
-	names, err := collect(rows, err, func(scan func(...any) error) (name string, err error) { return name, scan(&name) })
+	var names []string
+	err := patiently(ctx, func() error {
+		rows, err := s.w.QueryContext(ctx, statement)
+		names, err = collect(rows, err, func(scan func(...any) error) (name string, err error) { return name, scan(&name) })
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("looking into the database: %w", unavailable(err))
 	}
@@ -140,6 +145,22 @@ func (s *Store) tables(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
+// patiently asks again for as long as SQLite waits for a lock elsewhere: while
+// another process turns a new file into a log-structured one, it does not wait.
+func patiently(ctx context.Context, ask func() error) error {
+	for until := time.Now().Add(busyTimeout); ; {
+		err := ask()
+		if err == nil || sqliteCode(err)&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 // initialised says whether [Init] finished here.
 func (s *Store) initialised(ctx context.Context) (bool, error) {
 	tables, err := s.tables(ctx)
@@ -147,7 +168,7 @@ func (s *Store) initialised(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var n int64
-	if err := s.w.QueryRowContext(ctx, `SELECT COUNT(*) FROM installation`).Scan(&n); err != nil {
+	if err := patiently(ctx, func() error { return s.w.QueryRowContext(ctx, `SELECT COUNT(*) FROM installation`).Scan(&n) }); err != nil {
 		return false, fmt.Errorf("looking into the database: %w", unavailable(err))
 	}
 	return n == 1, nil

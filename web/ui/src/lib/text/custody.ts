@@ -87,6 +87,7 @@ const sentences: Record<string, Write> = {
   'interview.pause': (who, e, n) => m.log_interview_pause({ who, interview: interview(e, n) }),
   'interview.resume': (who, e, n) => m.log_interview_resume({ who, interview: interview(e, n) }),
   'interview.stop': (who, e, n) => m.log_interview_stop({ who, interview: interview(e, n) }),
+  'recording.verify': (who, e, n) => m.log_recording_verify({ who, interview: interview(e, n) }),
   'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),
   'interview.consent_ended': (_, e, n) => m.log_interview_consent_ended({ interview: interview(e, n) }),
   'interview.observe_ended': (_, e, n) => m.log_interview_observe_ended({ interview: interview(e, n) }),

@@ -35,6 +35,7 @@ const alarms: Record<string, () => string> = {
   'recorder.no_picture': m.alarm_recorder_silent,
   'recorder.overload': m.alarm_recorder_queue,
   'recorder.no_source': m.alarm_recorder_no_source,
+  'recorder.lease': m.alarm_recorder_lease,
   'spool.reserve': m.alarm_spool_reserve,
   'spool.write': m.alarm_spool_write,
   'spool.backlog': m.alarm_spool_backlog,
