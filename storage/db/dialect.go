@@ -50,6 +50,7 @@ type Store struct {
 	// prepared holds the statements of every append by their text; not changed
 	// once the store is open.
 	prepared map[string]*sql.Stmt
+	queue    *queue
 
 	mu     sync.Mutex
 	leases map[evidence.ID]evidence.Lease // of interviews, acquired by this Store; guarded by mu
@@ -91,7 +92,7 @@ func missing() error {
 }
 
 func connect(ctx context.Context, dsn string, clock evidence.Clock) (*Store, error) {
-	s := &Store{clock: clock, wake: newWake(), leases: map[evidence.ID]evidence.Lease{}}
+	s := &Store{clock: clock, wake: newWake(), queue: newQueue(), leases: map[evidence.ID]evidence.Lease{}}
 	var err error
 	if path, ok := strings.CutPrefix(dsn, sqlitePrefix); ok {
 		err = s.connectSQLite(path)

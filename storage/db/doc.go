@@ -7,7 +7,9 @@
 // A method that changes anything that matters takes its custody entry and runs in
 // write: the log's one head row is locked first, the change is made, the entry is
 // appended to the Merkle tree, its event is numbered, and all of it is committed at
-// once. Writers take turns, so what the function reads cannot change under it. No
+// once. Writers take turns, so what the function reads cannot change under it; those
+// that wait in one process share the next commit, each behind a savepoint of its own
+// (group.go), and none is answered before that commit is on disk. No
 // transaction handle leaves the package. What needs no entry, because it is
 // progress that another entry stands for or state of the machinery, runs in quiet
 // and must be idempotent. Reads that belong together run in read, which is one

@@ -3,11 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -23,17 +20,7 @@ type head struct {
 	events   int64
 }
 
-// The statements of every append.
-const (
-	headColumns = `SELECT size, root, frontier, last_at, events FROM log_head WHERE id = 1`
-	insertEntry = `INSERT INTO custody_entry (position, leaf, entry_id, at, action, actor, agency, case_id, interview_id, subject)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	insertNodes    = `INSERT INTO custody_hash (idx, hash) VALUES `
-	insertOpenings = `INSERT INTO custody_opening (position, field, salt, value) VALUES `
-	insertEvent    = `INSERT INTO event (id, at, kind, agency, case_id, interview_id, subject, actor, position, data)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	moveHead = `UPDATE log_head SET size = $1, root = $2, frontier = $3, last_at = $4, events = $5 WHERE id = 1`
-)
+const headColumns = `SELECT size, root, frontier, last_at, events FROM log_head WHERE id = 1`
 
 // lockedHead is headColumns under a lock. On SQLite the transaction is one.
 func (s *Store) lockedHead() string {
@@ -41,27 +28,6 @@ func (s *Store) lockedHead() string {
 		return headColumns + ` FOR UPDATE`
 	}
 	return headColumns
-}
-
-// prepare has the statements of every append parsed and planned once, which takes
-// a good part of their time otherwise.
-func (s *Store) prepare(ctx context.Context) error {
-	statements := []string{s.lockedHead(), insertEntry, insertEvent, moveHead}
-	for n := range 4 { // of the nodes, all but one append in sixteen
-		statements = append(statements, insertNodes+tuples(n+1, 2))
-	}
-	for n := range 3 {
-		statements = append(statements, insertOpenings+tuples(n+1, 4))
-	}
-	s.prepared = make(map[string]*sql.Stmt, len(statements))
-	for _, statement := range statements {
-		prepared, err := s.w.PrepareContext(ctx, s.rebind(statement))
-		if err != nil {
-			return fmt.Errorf("preparing the custody log: %w", unavailable(err))
-		}
-		s.prepared[statement] = prepared
-	}
-	return nil
 }
 
 func scanHead(r row) (head, error) {
@@ -87,92 +53,6 @@ func scanHead(r row) (head, error) {
 // transaction ends. On SQLite the transaction itself does that.
 func (t *tx) lockHead(ctx context.Context) (head, error) {
 	return scanHead(t.row(ctx, t.s.lockedHead()))
-}
-
-// append writes the entries and events of the unit of work and moves the head.
-func (t *tx) append(ctx context.Context, h head) error {
-	events := make([]custody.Event, 0, len(t.entries)+len(t.events))
-	for _, e := range t.entries {
-		position := h.frontier.Size()
-		leaf, openings, err := e.Leaf(t.at, h.frontier.Root())
-		if err != nil {
-			return err
-		}
-		raw, err := leaf.Encode()
-		if err != nil {
-			return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
-		}
-		if t.first == "" {
-			t.first = leaf.ID
-		}
-		_, err = t.exec(ctx, insertEntry, position, raw, leaf.ID, leaf.At, leaf.Action, leaf.Actor.Account, leaf.Agency, leaf.Case, leaf.Interview, leaf.Subject)
-		if err != nil {
-			return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
-		}
-		base := tlog.StoredHashIndex(0, position)
-		nodes := h.frontier.Append(custody.LeafHash(raw))
-		args := make([]any, 0, 2*len(nodes))
-		for i, n := range nodes {
-			args = append(args, base+int64(i), n[:])
-		}
-		if _, err := t.exec(ctx, insertNodes+tuples(len(nodes), 2), args...); err != nil {
-			return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
-		}
-		if len(openings) > 0 {
-			args := make([]any, 0, 4*len(openings))
-			for _, o := range openings {
-				args = append(args, position, o.Field, o.Salt, o.Value)
-			}
-			if _, err := t.exec(ctx, insertOpenings+tuples(len(openings), 4), args...); err != nil {
-				return fmt.Errorf("custody entry %s: %w", leaf.Action, err)
-			}
-		}
-		h.lastAt = max(h.lastAt, leaf.At)
-		events = append(events, custody.Event{Kind: leaf.Action, Agency: leaf.Agency, Case: leaf.Case, Interview: leaf.Interview,
-			Subject: leaf.Subject, Actor: leaf.Actor.Account, Position: position, Data: leaf.Details})
-	}
-	for _, e := range t.events {
-		e.Position = -1
-		events = append(events, e)
-	}
-	for _, e := range events {
-		h.events++
-		data, err := json.Marshal(e.Data)
-		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Kind, err)
-		}
-		_, err = t.exec(ctx, insertEvent, h.events, t.at, e.Kind, e.Agency, e.Case, e.Interview, e.Subject, e.Actor, e.Position, string(data))
-		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Kind, err)
-		}
-	}
-	root := h.frontier.Root()
-	n, err := t.exec(ctx, moveHead, h.frontier.Size(), root[:], h.frontier.Bytes(), h.lastAt, h.events)
-	if err == nil && n != 1 {
-		err = evidence.ErrMissingState
-	}
-	if err != nil {
-		return fmt.Errorf("moving the custody log's head: %w", err)
-	}
-	return nil
-}
-
-// tuples is "($1, $2), ($3, $4)" for rows of columns values.
-func tuples(rows, columns int) string {
-	var b strings.Builder
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			b.WriteString("(")
-		case i%columns == 0:
-			b.WriteString("), (")
-		default:
-			b.WriteString(", ")
-		}
-		b.WriteString("$" + strconv.Itoa(i+1))
-	}
-	b.WriteString(")")
-	return b.String()
 }
 
 // checkHead returns [evidence.ErrMissingState] if the log's head is gone or does

@@ -102,7 +102,11 @@ func (s *Store) begins(ctx context.Context, cfg InitConfig) error {
 		return fmt.Errorf("initialising the database: %w", err)
 	}
 	t.log(custody.Entry{Actor: evidence.System(""), Action: "log.created", Subject: id, Details: map[string]string{"installation": string(id)}})
-	if err := t.append(ctx, head{}); err != nil {
+	var h head
+	if err := t.stage(&h); err != nil {
+		return err
+	}
+	if err := t.flush(ctx, h); err != nil {
 		return err
 	}
 	return t.commit(ctx)

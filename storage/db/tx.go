@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,54 +45,20 @@ type tx struct {
 	next    int64
 	entries []custody.Entry // appended in order once the function returned; may be amended
 	events  []custody.Event
+	staged  staged      // what the units of work so far append
 	first   evidence.ID // the first leaf that was appended
+	// shared bounds the statements of a transaction that several callers share, so
+	// that one who goes away does not end it for the others; nil in a quiet one.
+	shared context.Context
+	saved  bool // whether there is a savepoint
 }
 
-// write runs fn in one transaction under the log's locked head row, appends the
-// entries with their events and commits. See the package comment.
-func (s *Store) write(ctx context.Context, entries []custody.Entry, fn func(*tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := s.writeOnce(ctx, slices.Clone(entries), fn)
-		if !isSerialization(err) || attempt == attempts {
-			return err
-		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
+// bound is the context of a statement. It is an error that the caller went away.
+func (t *tx) bound(ctx context.Context) (context.Context, error) {
+	if t.shared == nil {
+		return ctx, nil
 	}
-}
-
-func (s *Store) writeOnce(ctx context.Context, entries []custody.Entry, fn func(*tx) error) error {
-	t, err := s.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.end()
-	head, err := t.lockHead(ctx)
-	if err != nil {
-		return err
-	}
-	t.entries, t.next = entries, head.frontier.Size()
-	t.at = evidence.At(s.clock()) // after the lock, so that entries are in order of time
-	if err := fn(t); err != nil {
-		return err
-	}
-	if len(t.entries) == 0 && len(t.events) == 0 {
-		return t.commit(ctx)
-	}
-	if err := t.append(ctx, head); err != nil {
-		return err
-	}
-	if err := t.commit(ctx); err != nil {
-		return err
-	}
-	s.wake.all()
-	return nil
-}
-
-// AppendEntry writes an entry that goes with no change of a table.
-func (s *Store) AppendEntry(ctx context.Context, entry custody.Entry) error {
-	return s.write(ctx, []custody.Entry{entry}, func(*tx) error { return nil })
+	return t.shared, ctx.Err()
 }
 
 // quiet runs fn in a transaction of its own, without the log. fn must be
@@ -213,7 +178,10 @@ func (s *Store) settle(ctx context.Context, leaf evidence.ID, cause error) error
 // exec changes rows and returns how many.
 func (t *tx) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	var result sql.Result
-	var err error
+	ctx, err := t.bound(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if prepared, ok := t.s.prepared[statement]; ok {
 		result, err = t.sql.StmtContext(ctx, prepared).ExecContext(ctx, args...)
 	} else {
@@ -226,11 +194,18 @@ func (t *tx) exec(ctx context.Context, statement string, args ...any) (int64, er
 }
 
 func (t *tx) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	ctx, err := t.bound(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := t.sql.QueryContext(ctx, t.s.rebind(statement), args...)
 	return rows, unavailable(err)
 }
 
 func (t *tx) row(ctx context.Context, statement string, args ...any) row {
+	if live, err := t.bound(ctx); err == nil {
+		ctx = live // of a caller who went away, the statement fails by itself
+	}
 	if prepared, ok := t.s.prepared[statement]; ok {
 		return row{t.sql.StmtContext(ctx, prepared).QueryRowContext(ctx, args...)}
 	}
