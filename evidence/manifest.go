@@ -204,7 +204,11 @@ const (
 	EventRestart      = "restart"
 	EventConsentEnded = "consent-ended"
 	EventStorage      = "storage"
-	EventClockStep    = "clock-step"
+	// EventObserverJoined and EventObserverLeft: the actor watches live from there to
+	// there (P10, P14). Value is the actor's role, or why the observation ended.
+	EventObserverJoined = "observer-joined"
+	EventObserverLeft   = "observer-left"
+	EventClockStep      = "clock-step"
 )
 
 // Gap is a stretch of a track that is not in the recording.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
@@ -199,6 +200,8 @@ const (
 	actionSourceToken  = "source.token"
 	actionSourceJoined = "source.joined"
 	actionSourceLeft   = "source.left"
+	actionObserveJoin  = access.EntryObserveJoin
+	actionObserveLeave = access.EntryObserveLeave
 )
 
 func deviceActor(agency, source evidence.ID) evidence.Actor {

@@ -104,6 +104,7 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	if again != nil {
 		s.clerk.add(*again)
 	}
+	s.observersPresentLocked()
 	s.mu.Unlock()
 	go s.renew()
 	s.saveState()
@@ -255,6 +256,7 @@ func (s *sitting) stop(actor evidence.Actor, action string) {
 	if action == actionConsentStop {
 		s.eventLocked(evidence.Event{At: at, Kind: evidence.EventConsentEnded}, "")
 	}
+	s.dismissLocked("stop")
 	s.eventLocked(evidence.Event{At: at, Kind: evidence.EventStop, Actor: actor.Account}, "")
 	if from == evidence.StateRecording {
 		s.endPartsLocked(at)

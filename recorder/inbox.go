@@ -4,7 +4,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/recorder/ingest"
+	"github.com/toldonce/toldonce/recorder/monitor"
 )
 
 // maxInbox bounds the packets of one source that wait to be looked at: some 20 s
@@ -99,16 +101,19 @@ type feed struct {
 	source *source
 	stream *ingest.Track
 	track  *track // set and used on the source's goroutine
+	live   *monitor.Feed
 }
 
 // Packet implements [ingest.Receiver].
 func (f *feed) Packet(raw []byte) {
 	f.source.in.post(letter{feed: f, at: f.source.sitting.r.now(), raw: raw})
+	f.live.Push(raw)
 }
 
 // Report implements [ingest.Receiver].
 func (f *feed) Report(r ingest.SenderReport) {
 	f.source.in.post(letter{feed: f, at: f.source.sitting.r.now(), report: &r})
+	f.live.Report(r)
 }
 
 // End implements [ingest.Receiver].
@@ -121,7 +126,7 @@ type sink struct{ source *source }
 
 // Track implements [ingest.Sink].
 func (k *sink) Track(t *ingest.Track) ingest.Receiver {
-	f := &feed{source: k.source, stream: t}
+	f := &feed{source: k.source, stream: t, live: k.source.live.Feed(t.Format.MIME, t.Kind == evidence.Video)}
 	k.source.in.post(letter{act: func() { k.source.streamBegan(f) }})
 	return f
 }

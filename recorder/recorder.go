@@ -21,6 +21,7 @@ type Recorder struct {
 	base     time.Time // zero of now
 	spool    *spool.Spool
 	ingest   *ingest.Server
+	observe  *observation
 	watchers *watchers
 	node     evidence.ID
 	metrics  *counters
@@ -50,6 +51,7 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 		buffers:  sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }},
 	}
 	r.watchers = newWatchers(r)
+	r.observe = newObservation(r)
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the recorder: %w", err), r.Close())
 	}
@@ -95,6 +97,7 @@ func (r *Recorder) Close() error {
 	var errs []error
 	r.once.Do(func() {
 		close(r.closing)
+		r.observe.close()
 		if r.ingest != nil {
 			errs = append(errs, r.ingest.Close())
 		}

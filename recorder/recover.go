@@ -478,6 +478,7 @@ func (s *sitting) restart() {
 		s.endPartsLocked(ended)
 		s.beginPartLocked("restart", at)
 	}
+	s.observersLostLocked(at)
 	s.eventLocked(evidence.Event{At: at, Kind: evidence.EventRestart, Value: string(s.phase.State)}, "")
 	if s.phase.State == evidence.StateStopping {
 		if s.phase.StoppedAt == 0 {

@@ -229,6 +229,7 @@ func (s *sitting) retire() {
 	s.r.mu.Unlock()
 	s.mu.Lock()
 	s.retired = true
+	s.dismissLocked("over")
 	sources := s.sources
 	s.mu.Unlock()
 	for _, src := range sources {

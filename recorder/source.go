@@ -7,6 +7,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/recorder/ingest"
 	"github.com/toldonce/toldonce/recorder/media"
+	"github.com/toldonce/toldonce/recorder/monitor"
 )
 
 // Timing of a source's goroutine.
@@ -27,6 +28,7 @@ type source struct {
 	ev      evidence.Source
 	in      *inbox
 	done    chan struct{} // closed when run has returned
+	live    *monitor.Channel
 
 	// publishing serialises Publish, Unpublish and the replacement of a session.
 	publishing sync.Mutex
@@ -53,6 +55,7 @@ type source struct {
 
 func newSource(s *sitting, ev evidence.Source) *source {
 	src := &source{sitting: s, ev: ev, in: newInbox(), done: make(chan struct{}), clock: &sourceClock{}}
+	src.live = monitor.NewChannel(src.keyFrameForObservers)
 	go src.run()
 	return src
 }
@@ -75,6 +78,7 @@ func (s *source) do(fn func()) {
 
 func (s *source) run() {
 	defer close(s.done)
+	defer s.live.Close()
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
 	for {
@@ -228,6 +232,7 @@ func (s *source) begin() {
 	}
 	now := s.sitting.r.now()
 	s.recording, s.begunAt = true, now
+	s.live.SetOn(true) // observers see what is recorded and nothing else
 	pictured := s.video != nil && s.video.stream != nil
 	for _, t := range s.tracks() {
 		if t == nil || t.stream == nil {
@@ -256,6 +261,7 @@ func (s *source) halt() <-chan struct{} {
 		return s.halted
 	}
 	s.halted = make(chan struct{})
+	s.live.SetOn(false)
 	now := s.sitting.r.now()
 	s.haltBy = now + drainFor
 	s.recording = false

@@ -26,6 +26,8 @@ type Status struct {
 	Tracks  []TrackStatus `json:"tracks"`
 	Storage StorageStatus `json:"storage"`
 	Alarms  []Alarm       `json:"alarms"`
+	// Observers are those who watch now (P10, P14).
+	Observers []Presence `json:"observers"`
 }
 
 // TrackStatus is one track: while ready what arrives, from the start on what is
@@ -144,7 +146,7 @@ func (r *Recorder) Status(ctx context.Context, interview evidence.ID) (Status, e
 		}
 		return st, nil
 	}
-	st := Status{Interview: interview, State: iv.State, StartedAt: iv.StartedAt, Tracks: []TrackStatus{}, Alarms: []Alarm{}}
+	st := Status{Interview: interview, State: iv.State, StartedAt: iv.StartedAt, Tracks: []TrackStatus{}, Alarms: []Alarm{}, Observers: []Presence{}}
 	st.Storage = r.storage()
 	return st, nil
 }
@@ -203,6 +205,7 @@ func (s *sitting) status() Status {
 	if live == 0 && st.State == evidence.StateRecording {
 		st.Alarms = append(st.Alarms, Alarm{Code: alarmNone, Text: alarmTexts[alarmNone]})
 	}
+	st.Observers = s.presences()
 	st.Storage = s.r.storage()
 	if journal != nil {
 		j := journal.Status()
@@ -220,7 +223,7 @@ func (s *sitting) status() Status {
 // finalStatus is what is sealed beside the manifest.
 func (s *sitting) finalStatus() ([]byte, error) {
 	st := s.status()
-	st.State, st.Sealed, st.Alarms = evidence.StateSealed, true, []Alarm{}
+	st.State, st.Sealed, st.Alarms, st.Observers = evidence.StateSealed, true, []Alarm{}, []Presence{}
 	for i := range st.Tracks {
 		st.Tracks[i].Live, st.Tracks[i].Level, st.Tracks[i].RoundTrip = false, nil, 0
 	}

@@ -20,7 +20,9 @@ const apiDescription = `The interface of Told Once. Everything that the pages an
 
 **Errors** are RFC 9457 problem documents with a stable ` + "`code`" + ` and, for a refusal, the ` + "`reasons`" + `. What you may not know of answers exactly as what does not exist.
 
-**Recording** uses WHIP (RFC 9725) at ` + "`/whip/{source}`" + ` with the source's own bearer token: POST an SDP offer, PATCH candidates, DELETE to end.`
+**Recording** uses WHIP (RFC 9725) at ` + "`/whip/{source}`" + ` with the source's own bearer token: POST an SDP offer, PATCH candidates, DELETE to end.
+
+**Watching live** uses WHEP (draft-ietf-wish-whep) at ` + "`/whep/{source}`" + ` with the token from ` + "`POST /interviews/{id}/observation`" + `: POST an SDP offer to receive, PATCH candidates, DELETE to end.`
 
 func newAPI(engine *gin.Engine) huma.API {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)

@@ -23,6 +23,7 @@ type Recording interface {
 	Mark(ctx context.Context, actor evidence.Actor, interview evidence.ID, kind, value, note string) (evidence.Event, error)
 	Status(ctx context.Context, interview evidence.ID) (recorder.Status, error)
 	Watch(interview evidence.ID) (changed <-chan struct{}, cancel func())
+	Viewing
 }
 
 // allow asks the policy about an interview.
@@ -34,7 +35,8 @@ func (s *Server) interviewStatus(ctx context.Context, a evidence.Actor, in *IDPa
 	if err := s.allow(ctx, a, access.InterviewRead, in.ID); err != nil {
 		return nil, err
 	}
-	return statusAnswer(s.recording.Status(ctx, in.ID))
+	st, err := s.recording.Status(ctx, in.ID)
+	return s.statusAnswer(ctx, st, err)
 }
 
 // watchStatus sends the status at once and whenever a person would see a
@@ -54,7 +56,11 @@ func (s *Server) watchStatus(ctx context.Context, a evidence.Actor, in *IDPath) 
 			if err != nil {
 				return err
 			}
-			if err := out.event(0, "status", statusOf(status)); err != nil {
+			shown, err := s.statusOf(ctx, status)
+			if err != nil {
+				return err
+			}
+			if err := out.event(0, "status", shown); err != nil {
 				return err
 			}
 			if err := out.wait(ctx, changed); err != nil {
@@ -68,28 +74,32 @@ func (s *Server) startInterview(ctx context.Context, a evidence.Actor, in *IDPat
 	if err := s.allow(ctx, a, access.InterviewStart, in.ID); err != nil {
 		return nil, err
 	}
-	return statusAnswer(s.recording.Start(ctx, a, in.ID))
+	st, err := s.recording.Start(ctx, a, in.ID)
+	return s.statusAnswer(ctx, st, err)
 }
 
 func (s *Server) pauseInterview(ctx context.Context, a evidence.Actor, in *pauseInput) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewPause, in.ID); err != nil {
 		return nil, err
 	}
-	return statusAnswer(s.recording.Pause(ctx, a, in.ID, in.Body.Reason))
+	st, err := s.recording.Pause(ctx, a, in.ID, in.Body.Reason)
+	return s.statusAnswer(ctx, st, err)
 }
 
 func (s *Server) resumeInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewResume, in.ID); err != nil {
 		return nil, err
 	}
-	return statusAnswer(s.recording.Resume(ctx, a, in.ID))
+	st, err := s.recording.Resume(ctx, a, in.ID)
+	return s.statusAnswer(ctx, st, err)
 }
 
 func (s *Server) stopInterview(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Status], error) {
 	if err := s.allow(ctx, a, access.InterviewStop, in.ID); err != nil {
 		return nil, err
 	}
-	return statusAnswer(s.recording.Stop(ctx, a, in.ID))
+	st, err := s.recording.Stop(ctx, a, in.ID)
+	return s.statusAnswer(ctx, st, err)
 }
 
 func (s *Server) markInterview(ctx context.Context, a evidence.Actor, in *markInput) (*answer[Mark], error) {
@@ -165,14 +175,18 @@ func (s *Server) newSource(src evidence.Source, token string) NewSource {
 	return NewSource{SourceID: src.ID, Name: src.Name, Role: src.Role, WHIP: s.baseURL + "/whip/" + string(src.ID), Token: token}
 }
 
-func statusAnswer(st recorder.Status, err error) (*answer[Status], error) {
-	return answerErr(statusOf(st), err)
+// statusAnswer is the answer for what the recorder says.
+func (s *Server) statusAnswer(ctx context.Context, st recorder.Status, err error) (*answer[Status], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.statusOf(ctx, st))
 }
 
-func statusOf(st recorder.Status) Status {
+func (s *Server) statusOf(ctx context.Context, st recorder.Status) (Status, error) {
 	out := Status{
 		Interview: st.Interview, State: st.State, Sealed: st.Sealed, Elapsed: st.Elapsed, StartedAt: when(st.StartedAt), Part: st.Part,
-		Storage: StorageStatus(st.Storage), Tracks: make([]TrackStatus, 0, len(st.Tracks)), Alarms: make([]Alarm, 0, len(st.Alarms)),
+		Storage: StorageStatus(st.Storage), Tracks: make([]TrackStatus, 0, len(st.Tracks)), Alarms: make([]Alarm, 0, len(st.Alarms)), Observers: make([]Presence, 0, len(st.Observers)),
 	}
 	for _, t := range st.Tracks {
 		out.Tracks = append(out.Tracks, TrackStatus{
@@ -184,5 +198,12 @@ func statusOf(st recorder.Status) Status {
 	for _, a := range st.Alarms {
 		out.Alarms = append(out.Alarms, Alarm(a))
 	}
-	return out
+	for _, p := range st.Observers {
+		who, err := s.names.account(ctx, s, p.Account)
+		if err != nil {
+			return out, err
+		}
+		out.Observers = append(out.Observers, Presence{Account: who, Role: p.Role, Since: p.Since.Time(), Withheld: p.Withheld})
+	}
+	return out, nil
 }

@@ -52,9 +52,12 @@ func (s *Server) admit(api huma.API, a admission) func(huma.Context, func(huma.C
 // pages, and are taken only from pages of this very origin, so that no other
 // site can act with a cookie; that holds for signing in too.
 func (s *Server) authenticate(g *gin.Context, a admission) (*caller, error) {
-	r := g.Request
-	ctx := r.Context()
-	address := g.ClientIP()
+	return s.authenticateRequest(g.Request.Context(), g.Request, g.ClientIP(), a)
+}
+
+// authenticateRequest looks at the headers of a request alone, so that it can be
+// asked again, long after the request, whether who sent it is still signed in.
+func (s *Server) authenticateRequest(ctx context.Context, r *http.Request, address string, a admission) (*caller, error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		token, ok := bearer(header)
 		if !ok {

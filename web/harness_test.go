@@ -192,6 +192,22 @@ type studio struct {
 	changed chan struct{}
 }
 
+func (studio) AdmitObserver(context.Context, evidence.ID, recorder.Observer) (recorder.Admission, error) {
+	return recorder.Admission{Token: "watch", ExpiresAt: memstore.Start}, nil
+}
+
+func (s studio) OpenView(ctx context.Context, source evidence.ID, token, offer string) (recorder.Session, error) {
+	return s.Publish(ctx, source, token, offer)
+}
+
+func (s studio) TrickleView(ctx context.Context, source evidence.ID, token string, session evidence.ID, match, fragment string) (string, string, error) {
+	return s.Trickle(ctx, source, token, session, match, fragment)
+}
+
+func (s studio) CloseView(ctx context.Context, source evidence.ID, token string, session evidence.ID) error {
+	return s.Unpublish(ctx, source, token, session)
+}
+
 func (s studio) CreateSource(_ context.Context, _ evidence.Actor, iv evidence.ID, role evidence.SourceRole) (evidence.Source, string, error) {
 	return evidence.Source{ID: "0198f5a0-0000-7000-8000-000000000001", Interview: iv, Role: role, Name: string(role)}, "source-token", nil
 }

@@ -52,6 +52,7 @@ GET    /interviews/{interview}/hls/{track}/index.m3u8 444444444
 GET    /interviews/{interview}/hls/{track}/0.m4s 444444444
 GET    /interviews/{interview}/hls/{track}/init-0.mp4 444444444
 POST   /interviews/{interview}/sources       43.333334 {"role":"wide"}
+POST   /interviews/{interview}/observation   43..3.334
 POST   /interviews/{interview}/start         43.333334
 POST   /interviews/{interview}/pause         43.333334 {"reason":"A break."}
 POST   /interviews/{interview}/resume        43.333334

@@ -122,6 +122,8 @@ var routes = []operation{
 		created(handle((*Server).addSource))},
 	{post, "/interviews/{id}/sources/{source}/token", "renewSourceToken", tagInterviews, signedIn, "Make a new token for a source", "Ends the earlier one; a session that runs goes on.",
 		created(handle((*Server).renewSourceToken))},
+	{post, "/interviews/{id}/observation", "observeInterview", tagInterviews, signedIn, "Watch live", "Gives a token and the WHEP endpoints of the interview's cameras, if you have the permission and the person agreed to be watched live (P14). What is recorded is shown while it is recorded, nothing in a break. Joining and leaving stand in the custody log and in the recording (P10). It is decided again every 4 seconds and on each event.",
+		created(handle((*Server).observeInterview))},
 	{post, "/interviews/{id}/start", "startInterview", tagInterviews, signedIn, "Start recording", "Refused, with what is missing, unless the interview is ready (P9, P40, P41).",
 		handle((*Server).startInterview)},
 	{post, "/interviews/{id}/pause", "pauseInterview", tagInterviews, signedIn, "Begin a break", "",

@@ -99,6 +99,7 @@ type Server struct {
 	tls          *tls.Config
 	clock        evidence.Clock
 	log          *slog.Logger
+	names        nameCache
 	engine       *gin.Engine
 
 	closed context.Context // ends when Run ends, so that streams end
@@ -163,7 +164,8 @@ func (s *Server) routeRest(p *pages) error {
 	s.engine.GET("/healthz", s.healthz)
 	s.engine.GET("/readyz", s.readyz)
 	s.engine.GET("/metrics", s.metricsHandler())
-	whip{s, s.recording}.route(s.engine)
+	whip{s, s.recording, "/whip/", "this source"}.route(s.engine)
+	whip{s, viewing{s.recording}, "/whep/", "this observer"}.route(s.engine)
 	s.engine.NoRoute(p.serve)
 	s.engine.NoMethod(func(c *gin.Context) {
 		writeProblem(c.Writer, c.Request, methodNotAllowed(c.Writer.Header().Get("Allow")))

@@ -116,6 +116,15 @@ type Status struct {
 	Tracks    []TrackStatus   `json:"tracks" doc:"Every track that was seen, in order of appearance."`
 	Storage   StorageStatus   `json:"storage" doc:"Where the segments are."`
 	Alarms    []Alarm         `json:"alarms" doc:"What needs somebody's attention now."`
+	Observers []Presence      `json:"observers" doc:"Who watches live now (P10, P14), in order of joining."`
+}
+
+// Presence is somebody who watches an interview live.
+type Presence struct {
+	Account  AccountRef    `json:"account" doc:"Who."`
+	Role     evidence.Role `json:"role" doc:"The role on the case by which she watches." enum:"interviewer,observer,advocate"`
+	Since    time.Time     `json:"since" doc:"Since when."`
+	Withheld bool          `json:"withheld,omitempty" doc:"Nothing is sent to her at the moment, because it cannot be decided whether she may see it."`
 }
 
 // TrackStatus is one track: while ready what arrives, from the start on what is

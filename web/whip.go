@@ -23,8 +23,8 @@ const (
 // maxSDP caps an offer or a fragment, in bytes. A browser's offer has about 8 kB.
 const maxSDP = 64 << 10
 
-// Publishing takes what sources send, by the token of the source alone: a wrong
-// one is evidence.ErrUnauthenticated. An entity tag that is not the session's is
+// Publishing takes what sources send, by the token of the source alone, or shows it
+// to observers: a wrong token is evidence.ErrUnauthenticated. An entity tag that is not the session's is
 // evidence.ErrConflict.
 type Publishing interface {
 	Publish(ctx context.Context, source evidence.ID, token, offer string) (recorder.Session, error)
@@ -37,10 +37,12 @@ type Publishing interface {
 type whip struct {
 	*Server
 	publishing Publishing
+	base       string // "/whip/", or "/whep/" for observers
+	whose      string // says whose token is wanted
 }
 
 func (w whip) route(e *gin.Engine) {
-	const endpoint, session = "/whip/:source", "/whip/:source/:session"
+	endpoint, session := w.base+":source", w.base+":source/:session"
 	e.POST(endpoint, w.cors, w.publish)
 	e.OPTIONS(endpoint, w.cors, w.preflight("POST, OPTIONS"))
 	e.PATCH(session, w.cors, w.trickle)
@@ -85,7 +87,7 @@ func (w whip) notHere(methods string) gin.HandlerFunc {
 // publish takes an offer and answers 201 with the answer and the session's URL
 // (RFC 9725 section 4.2).
 func (w whip) publish(c *gin.Context) {
-	token, err := sourceToken(c.Request)
+	token, err := w.token(c.Request)
 	if err != nil {
 		w.refuse(c, err)
 		return
@@ -110,7 +112,7 @@ func (w whip) publish(c *gin.Context) {
 		return
 	}
 	h := c.Writer.Header()
-	h.Set("Location", "/whip/"+string(source)+"/"+string(session.ID))
+	h.Set("Location", w.base+string(source)+"/"+string(session.ID))
 	h.Set("ETag", session.ETag)
 	h.Set("Accept-Patch", typeFragment)
 	c.Data(http.StatusCreated, typeSDP, []byte(session.Answer))
@@ -119,7 +121,7 @@ func (w whip) publish(c *gin.Context) {
 // trickle takes candidates or an ICE restart (RFC 9725 section 4.3). If-Match
 // names the ICE session that they are for, or * for a restart.
 func (w whip) trickle(c *gin.Context) {
-	token, err := sourceToken(c.Request)
+	token, err := w.token(c.Request)
 	if err != nil {
 		w.refuse(c, err)
 		return
@@ -159,7 +161,7 @@ func (w whip) trickle(c *gin.Context) {
 }
 
 func (w whip) unpublish(c *gin.Context) {
-	token, err := sourceToken(c.Request)
+	token, err := w.token(c.Request)
 	if err == nil {
 		err = w.publishing.Unpublish(c.Request.Context(), evidence.ID(c.Param("source")), token, evidence.ID(c.Param("session")))
 	}
@@ -176,7 +178,7 @@ func (w whip) refuse(c *gin.Context, err error) {
 	p := w.fail(c.Request.Context(), err)
 	switch {
 	case errors.Is(err, evidence.ErrUnauthenticated):
-		p = unauthenticated("whip.token", "The token is not that of this source.")
+		p = unauthenticated("whip.token", "The token is not that of "+w.whose+", or no longer valid.")
 	case p.Status == http.StatusUnprocessableEntity:
 		bad := *p
 		bad.Status = http.StatusBadRequest
@@ -189,10 +191,10 @@ func (w whip) refuse(c *gin.Context, err error) {
 	writeProblem(c.Writer, c.Request, p)
 }
 
-func sourceToken(r *http.Request) (string, error) {
+func (w whip) token(r *http.Request) (string, error) {
 	token, ok := bearer(r.Header.Get("Authorization"))
 	if !ok {
-		return "", unauthenticated("whip.token", "Send Authorization: Bearer and the source's token.")
+		return "", unauthenticated("whip.token", "Send Authorization: Bearer and the token of "+w.whose+".")
 	}
 	return token, nil
 }

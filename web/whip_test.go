@@ -54,7 +54,7 @@ func whipServer(p Publishing) http.Handler {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(s.identify, s.observe, s.recoverPanic, s.securityHeaders, s.limit)
-	whip{s, p}.route(e)
+	whip{s, p, "/whip/", "this source"}.route(e)
 	return e
 }
 

@@ -66,6 +66,7 @@ const (
 	InterviewStop   = "interview.stop"   // interview
 	InterviewMark   = "interview.mark"   // interview
 	SourceAdd       = "source.add"       // interview
+	InterviewWatch  = "interview.watch"  // interview: live; decided by [Service.Observe] alone
 
 	GrantRequest = "grant.request" // interview
 	GrantList    = "grant.list"    // system; the list holds only what the person may know
@@ -96,6 +97,8 @@ const (
 	EntryRefuse        = "media.refuse"            // media was refused; limited rate
 	EntryGrantEnd      = "grant.end"               // a grant ended with what it rested on
 	EntryConsentEnd    = "interview.consent_ended" // recording must stop
+	EntryObserveJoin   = "interview.observe_join"  // somebody began to watch live
+	EntryObserveLeave  = "interview.observe_leave" // and ended
 	EntryObserveEnd    = "interview.observe_ended" // live view must stop, recording may go on
 	EntryReady         = "interview.ready"         // everything that a start needs is there
 	EntryNotReady      = "interview.not_ready"     // something that a start needs was lost

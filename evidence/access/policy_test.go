@@ -31,7 +31,7 @@ var actionsByKind = map[string][]string{
 	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay, InterviewWatch},
 	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
 	KindExport:    {ExportApprove, ExportRead},
 }
@@ -62,6 +62,7 @@ type who struct {
 	agency evidence.ID
 	change func(*Standing)
 	demo   bool
+	silent bool     // the person interviewed has not agreed to be watched live
 	may    []string // every action that is allowed; all others must be refused
 }
 
@@ -98,7 +99,7 @@ func everybody() []who {
 	asking := []string{GrantRequest, ConsentAttest, MediaPlay}
 	party := []string{GrantRead, GrantRevoke}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
 	custody := []string{LogRead, LogAudit, AccountApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
@@ -133,14 +134,19 @@ func everybody() []who {
 			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
 			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead})},
-		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking)},
+		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, []string{InterviewWatch})},
+		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking)},
+		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
+			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch})},
+		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, ConsentAttest})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
 			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
 			may: with(reading, asking, []string{CaseLogRead, PersonLink, ExportRequest}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
-			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords})},
+			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords, InterviewWatch})},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
 	}
@@ -177,6 +183,9 @@ func (w who) disagreements(r *rules, secondFactor bool) (wrong []string) {
 			actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: secondFactor}
 			s := &Service{Config: Config{Demonstration: w.demo}, rules: r}
 			facts := s.facts(actor, st, 1000)
+			if action == InterviewWatch {
+				facts["watchConsent"] = types.Boolean(!w.silent)
+			}
 			if action == MediaPlay {
 				for k, v := range playFacts(Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 1001}, TrackBounds{FirstIndex: 3, LastIndex: 3}, true, 3, false) {
 					facts[k] = v
@@ -397,7 +406,11 @@ func TestLeavingOutRulesOfOtherActionsChangesNothing(t *testing.T) {
 				}
 				st := Standing{Active: true, Agency: here, Role: role, OwnedBy: here, Roles: []evidence.Role{role}}
 				actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
-				facts := cedar.NewRecord((&Service{}).facts(actor, st, 5))
+				given := (&Service{}).facts(actor, st, 5)
+				if action == InterviewWatch {
+					given["watchConsent"] = types.Boolean(true)
+				}
+				facts := cedar.NewRecord(given)
 				e := entitiesOf(actor, evidence.Resource{Kind: kind, ID: thing}, st)
 				a, _, err1 := r.decide(action, e, facts)
 				b, _, err2 := whole.decide(action, e, facts)

@@ -1,24 +1,13 @@
 package ingest
 
-import (
-	"fmt"
+import "github.com/toldonce/toldonce/recorder/signalling"
 
-	"github.com/toldonce/toldonce/evidence"
-)
-
-// How a session can be refused. Each is the Kind of a [*evidence.Refusal] with a
-// sentence for the person who set up the source.
+// How a session can be refused: see package signalling.
 var (
-	// ErrMalformed: the offer or fragment is not what RFC 8866, 9725 or 8840 say.
-	ErrMalformed = fmt.Errorf("%w: malformed session description", evidence.ErrInvalid)
-	// ErrNotAcceptable: a sound offer, of which nothing could be recorded.
-	ErrNotAcceptable = fmt.Errorf("%w: nothing offered that is recorded", evidence.ErrInvalid)
-	// ErrStale: If-Match names another ICE session than the present one.
-	ErrStale = fmt.Errorf("%w: another ICE session", evidence.ErrConflict)
-	// ErrUnconditional: If-Match is missing.
-	ErrUnconditional = fmt.Errorf("%w: If-Match is missing", evidence.ErrInvalid)
+	ErrMalformed     = signalling.ErrMalformed
+	ErrNotAcceptable = signalling.ErrNotAcceptable
+	ErrStale         = signalling.ErrStale
+	ErrUnconditional = signalling.ErrUnconditional
 )
 
-func malformed(text string) error {
-	return evidence.Refuse(ErrMalformed, "whip.offer.malformed", text, "")
-}
+func malformed(text string) error { return signalling.Malformed(text) }

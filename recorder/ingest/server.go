@@ -101,6 +101,19 @@ func (s *Server) api(o offer) (*webrtc.API, error) {
 	if err := webrtc.ConfigureTWCCSender(media, registry); err != nil {
 		return nil, err
 	}
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	// A packet that was asked for again comes later than any replay window
+	// allows, and duplicates are to be counted: the ledger knows each packet.
+	set.DisableSRTPReplayProtection(true)
+	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(set)), nil
+}
+
+// Settings are those of every connection of this server, observers' included: all
+// media of all of them goes over its sockets.
+func (s *Server) Settings() (webrtc.SettingEngine, error) {
 	set := webrtc.SettingEngine{LoggerFactory: quiet{log: s.cfg.Logger}}
 	set.SetICEUDPMux(s.udp)
 	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
@@ -112,9 +125,6 @@ func (s *Server) api(o offer) (*webrtc.API, error) {
 	set.SetIncludeLoopbackCandidate(true)
 	set.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	set.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
-	// A packet that was asked for again comes later than any replay window
-	// allows, and duplicates are to be counted: the ledger knows each packet.
-	set.DisableSRTPReplayProtection(true)
 	set.SetReceiveMTU(receiveMTU)
 	set.DisableActiveTCP(true)
 	if len(s.cfg.PublicIPs) > 0 {
@@ -123,10 +133,10 @@ func (s *Server) api(o offer) (*webrtc.API, error) {
 			rule.External = append(rule.External, ip.String())
 		}
 		if err := set.SetICEAddressRewriteRules(rule); err != nil {
-			return nil, err
+			return set, err
 		}
 	}
-	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(set)), nil
+	return set, nil
 }
 
 // Open accepts an offer. The session's packets go to sink until it ends. The
@@ -145,8 +155,8 @@ func (s *Server) Open(ctx context.Context, text string, sink Sink) (*Session, st
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: preparing a session: %v", evidence.ErrUnavailable, err)
 	}
-	session := newSession(s, pc, o, sink)
-	answer, err := session.answer(ctx, o.sdp)
+	session := newSession(s, pc, sink)
+	answer, err := session.exchange.Answer(ctx, o.sdp)
 	if err != nil {
 		session.Close()
 		return nil, "", err

@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/recorder/media"
+	"github.com/toldonce/toldonce/recorder/signalling"
 )
 
 // Sink takes what a session receives.
@@ -66,25 +65,22 @@ func (t *Track) AskKeyFrame() error {
 type Session struct {
 	ID evidence.ID
 
-	server *Server
-	pc     *webrtc.PeerConnection
-	offer  offer
-	sink   Sink
-	done   chan struct{}
-	once   sync.Once
+	server   *Server
+	pc       *webrtc.PeerConnection
+	exchange *signalling.Exchange
+	sink     Sink
+	done     chan struct{}
+	once     sync.Once
 
 	readers sync.WaitGroup
 
 	mu        sync.Mutex
-	etag      string
-	remote    string // the offer in force
-	ended     bool   // no reader may start any more
+	ended     bool // no reader may start any more
 	connected bool
 }
 
-func newSession(s *Server, pc *webrtc.PeerConnection, o offer, sink Sink) *Session {
-	session := &Session{ID: evidence.NewID(), server: s, pc: pc, offer: o, sink: sink, done: make(chan struct{})}
-	session.newTag()
+func newSession(s *Server, pc *webrtc.PeerConnection, sink Sink) *Session {
+	session := &Session{ID: evidence.NewID(), server: s, pc: pc, exchange: signalling.NewExchange(pc, finishAnswer), sink: sink, done: make(chan struct{})}
 	pc.OnTrack(session.onTrack)
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
@@ -108,13 +104,12 @@ func newSession(s *Server, pc *webrtc.PeerConnection, o offer, sink Sink) *Sessi
 	return session
 }
 
-func (s *Session) newTag() { s.etag = `"` + rand.Text() + `"` }
-
 // ETag names the present ICE session, with its quotes.
-func (s *Session) ETag() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.etag
+func (s *Session) ETag() string { return s.exchange.ETag() }
+
+// Trickle takes an SDP fragment: see [signalling.Exchange.Trickle].
+func (s *Session) Trickle(ctx context.Context, ifMatch, text string) (answer, etag string, err error) {
+	return s.exchange.Trickle(ctx, ifMatch, text)
 }
 
 // Done is closed when the session is over.
@@ -154,35 +149,6 @@ func (s *Session) Close() {
 		close(s.done)
 	})
 	<-s.done
-}
-
-func (s *Session) answer(ctx context.Context, offer string) (string, error) {
-	if err := s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
-		return "", malformed("The offer cannot be used: " + plain(err) + ".")
-	}
-	answer, err := s.pc.CreateAnswer(nil)
-	if err != nil {
-		return "", malformed("The offer cannot be answered: " + plain(err) + ".")
-	}
-	gathered := webrtc.GatheringCompletePromise(s.pc)
-	if err := s.pc.SetLocalDescription(answer); err != nil {
-		return "", fmt.Errorf("%w: answering: %v", evidence.ErrUnavailable, err)
-	}
-	select {
-	case <-gathered:
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	s.mu.Lock()
-	s.remote = offer
-	s.mu.Unlock()
-	return finishAnswer(s.pc.LocalDescription().SDP), nil
-}
-
-// plain shortens an error of the SDP parser for the one who sent the offer.
-func plain(err error) string {
-	text := []rune(err.Error())
-	return string(text[:min(len(text), 200)])
 }
 
 func (s *Session) onTrack(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
