@@ -91,6 +91,8 @@ const sentences: Record<string, Write> = {
   'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),
   'interview.consent_ended': (_, e, n) => m.log_interview_consent_ended({ interview: interview(e, n) }),
   'interview.observe_ended': (_, e, n) => m.log_interview_observe_ended({ interview: interview(e, n) }),
+  'interview.observe_join': (who, e, n) => m.log_interview_observe_join({ who, interview: interview(e, n) }),
+  'interview.observe_leave': (who, e, n) => m.log_interview_observe_leave({ who, interview: interview(e, n) }),
   'interview.mark': (who, e, n) =>
     detail(e, 'kind') === 'phase'
       ? m.log_interview_phase({ who, interview: interview(e, n), phase: phaseWord(detail(e, 'value')) })
