@@ -28,7 +28,7 @@ func TestWHEPStatuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest(c.method, c.path, strings.NewReader("v=0"))
-			r.RemoteAddr = "127.0.0.1:5000"
+			r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost"
 			for k, v := range c.header {
 				r.Header.Set(k, v)
 			}
