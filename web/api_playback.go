@@ -16,19 +16,25 @@ const leaseTime = 2 * time.Second
 // playables gathers what the actor may play now, per source. only, if not empty,
 // names one source by identifier or name.
 func (s *Server) playables(ctx context.Context, a evidence.Actor, interview evidence.ID, only string) (access.Playback, []playable, error) {
-	p, err := s.access.Playback(ctx, a, interview)
-	if err != nil {
-		return p, nil, err
-	}
 	sources, err := s.store.Sources(ctx, interview)
+	if err != nil {
+		return access.Playback{}, nil, err
+	}
+	var chosen []evidence.ID
+	if only != "" {
+		chosen = []evidence.ID{""} // none, so that a name that is not there chooses nothing
+		for _, src := range sources {
+			if only == string(src.ID) || only == src.Name {
+				chosen = append(chosen, src.ID)
+			}
+		}
+	}
+	p, err := s.access.Playback(ctx, a, interview, chosen...)
 	if err != nil {
 		return p, nil, err
 	}
 	out := []playable{}
 	for _, src := range sources {
-		if only != "" && only != string(src.ID) && only != src.Name {
-			continue
-		}
 		one := playable{source: sourceRef(src)}
 		for _, t := range p.Tracks {
 			if t.Track.Source == src.ID {

@@ -37,6 +37,7 @@ type memory struct {
 	changed  chan struct{}
 	segments []evidence.Segment
 	sealed   evidence.SealedRecording
+	previews []evidence.PreviewPage
 	key      envelope.DataKey
 	objects  map[string][]byte
 }
@@ -133,6 +134,15 @@ func (m *memory) EventsAfter(_ context.Context, after int64, _ custody.EventFilt
 		l := r.Leaf
 		out = append(out, custody.Event{ID: r.Position + 1, At: l.At, Kind: l.Action, Agency: l.Agency, Case: l.Case, Interview: l.Interview,
 			Subject: l.Subject, Actor: l.Actor.Account, Position: r.Position, Data: l.Details})
+	}
+	return out, nil
+}
+
+func (m *memory) PreviewPages(_ context.Context, track evidence.ID, first, last int) (out []evidence.PreviewPage, err error) {
+	for _, p := range m.previews {
+		if p.Track == track && p.First <= last && p.Last >= first {
+			out = append(out, p)
+		}
 	}
 	return out, nil
 }

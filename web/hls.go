@@ -68,7 +68,16 @@ func (s *Server) hlsFile(ctx context.Context, a evidence.Actor, in *hlsFileInput
 }
 
 func (s *Server) hlsIndex(ctx context.Context, a evidence.Actor, in *hlsFileInput) (*huma.StreamResponse, error) {
-	_, sources, err := s.playables(ctx, a, in.ID, "")
+	// A track that is not there is asked for as any other: the decision comes first.
+	source := "-"
+	track, err := s.track(ctx, in.ID, in.Track)
+	switch {
+	case err == nil:
+		source = string(track.Source)
+	case !errors.Is(err, evidence.ErrNotFound):
+		return nil, err
+	}
+	_, sources, err := s.playables(ctx, a, in.ID, source)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,8 @@ GET    /interviews/{interview}/hls/main.m3u8 444444444
 GET    /interviews/{interview}/hls/{track}/index.m3u8 444444444
 GET    /interviews/{interview}/hls/{track}/0.m4s 444444444
 GET    /interviews/{interview}/hls/{track}/init-0.mp4 444444444
+GET    /interviews/{interview}/tracks/{track}/levels 444444444
+GET    /interviews/{interview}/tracks/{track}/pictures?from=0&until=9 444444444
 POST   /interviews/{interview}/sources       43.333334 {"role":"wide"}
 POST   /interviews/{interview}/observation   43..3.334
 POST   /interviews/{interview}/start         43.333334

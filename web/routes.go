@@ -163,6 +163,11 @@ var routes = []operation{
 	{head, "/interviews/{id}/hls/{track}/{file}", "hlsFileHead", tagPlayback, background, "", "",
 		hidden(stream(hlsMedia, (*Server).hlsFile))},
 
+	{get, "/interviews/{id}/tracks/{track}/pictures", "trackPictures", tagPlayback, background, "Small pictures of what may be played", "Decided and logged as media is. None where they were not made.",
+		handle((*Server).trackPictures)},
+	{get, "/interviews/{id}/tracks/{track}/levels", "trackLevels", tagPlayback, background, "Loudness of what may be played", "Decided and logged as media is. None where it was not measured.",
+		handle((*Server).trackLevels)},
+
 	{post, "/interviews/{id}/exports", "requestExport", tagExports, signedIn, "Ask for a package", "Encrypted to an age recipient; in the clear only with a reason and a second person.",
 		created(handle((*Server).requestExport))},
 	{get, "/exports", "listExports", tagExports, signedIn, "Packages", "",

@@ -29,6 +29,9 @@ type Store interface {
 	Tracks(ctx context.Context, interview evidence.ID) ([]evidence.Track, error)
 	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
+	// PreviewPages returns the previews of a track that may hold media segments
+	// from first to last, in order; none if they were not made.
+	PreviewPages(ctx context.Context, track evidence.ID, first, last int) ([]evidence.PreviewPage, error)
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
 	custody.Reader

@@ -19,6 +19,8 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/recorder"
+	"github.com/toldonce/toldonce/recorder/ffmpeg"
+	"github.com/toldonce/toldonce/recorder/preview"
 	"github.com/toldonce/toldonce/web"
 )
 
@@ -205,6 +207,12 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	s.log.Info("serving", "url", s.url, "listen", listener.Addr().String(), "version", version())
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return edge.Run(running, listener) })
+	if tool, err := ffmpeg.Find(ctx); err != nil {
+		s.log.Warn("no small pictures and no loudness beside recordings", "reason", err)
+	} else {
+		maker := preview.New(preview.Config{Store: s.db, Objects: s.objects, Keys: s.keys, Tool: tool, Logger: s.log})
+		group.Go(func() error { return maker.Run(running) })
+	}
 	group.Go(func() error { return ready(s) })
 	err = group.Wait()
 	s.log.Info("ended")

@@ -94,6 +94,7 @@ const (
 	EntrySignIn        = "account.sign_in"         //
 	EntrySignInLocked  = "account.sign_in_locked"  // too many attempts from one address
 	EntryDeliver       = "media.deliver"           // a delivery window was opened
+	EntryPreview       = "media.preview"           // small pictures or loudness were delivered
 	EntryRefuse        = "media.refuse"            // media was refused; limited rate
 	EntryGrantEnd      = "grant.end"               // a grant ended with what it rested on
 	EntryConsentEnd    = "interview.consent_ended" // recording must stop

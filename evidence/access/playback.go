@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 
 	"github.com/toldonce/toldonce/evidence"
 )
@@ -30,9 +31,9 @@ func (s *Service) Live(ctx context.Context, actor evidence.Actor, interview evid
 }
 
 // Playback returns exactly the segments that the actor may play now, under all
-// grants in force. It refuses and hides as [Service.Deliver] does. It tells where
+// grants in force; only of the sources named, if any is. It refuses and hides as [Service.Deliver] does. It tells where
 // segments lie and delivers nothing; Deliver decides on each again.
-func (s *Service) Playback(ctx context.Context, actor evidence.Actor, interview evidence.ID) (Playback, error) {
+func (s *Service) Playback(ctx context.Context, actor evidence.Actor, interview evidence.ID, sources ...evidence.ID) (Playback, error) {
 	v, live, err := s.live(ctx, actor, interview)
 	if err != nil {
 		return Playback{}, err
@@ -43,6 +44,9 @@ func (s *Service) Playback(ctx context.Context, actor evidence.Actor, interview 
 		return Playback{}, err
 	}
 	for _, track := range tracks {
+		if len(sources) > 0 && !slices.Contains(sources, track.Source) {
+			continue
+		}
 		segments, err := s.granted(ctx, track.ID, live)
 		if err != nil {
 			return Playback{}, err

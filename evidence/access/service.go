@@ -32,9 +32,10 @@ type Service struct {
 	Config
 	rules *rules
 
-	mu      sync.Mutex
-	windows map[windowKey]*openWindow // committed windows that this process knows of
-	swept   evidence.Instant
+	mu       sync.Mutex
+	windows  map[windowKey]*openWindow // committed windows that this process knows of
+	swept    evidence.Instant
+	previews map[previewKey]evidence.Instant // when entries of previews were committed
 }
 
 // New reads the policy and its schema and refuses to start with a policy that
@@ -44,7 +45,7 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, rules: r, windows: map[windowKey]*openWindow{}}, nil
+	return &Service{Config: c, rules: r, windows: map[windowKey]*openWindow{}, previews: map[previewKey]evidence.Instant{}}, nil
 }
 
 // Authorize implements evidence.Authorizer: it decides by the policy and the facts

@@ -126,6 +126,9 @@ type Store interface {
 	OpenWindow(ctx context.Context, w Window, need evidence.Range, entry custody.Entry) (Window, error)
 	// SaveDelivered notes that a segment is about to be delivered; again is no error.
 	SaveDelivered(ctx context.Context, d Delivered) error
+	// LogPreview commits the entry of a delivery of previews under a grant;
+	// evidence.ErrConflict if the grant is not active any more.
+	LogPreview(ctx context.Context, grant evidence.ID, entry custody.Entry) error
 	// LogRefusal commits the entry unless one for the same account, interview and
 	// code was committed after since.
 	LogRefusal(ctx context.Context, account, interview evidence.ID, code string, since evidence.Instant, entry custody.Entry) error

@@ -242,6 +242,18 @@ func (s *Store) OpenWindow(_ context.Context, w access.Window, need evidence.Ran
 	return opened, err
 }
 
+func (s *Store) LogPreview(_ context.Context, grant evidence.ID, e custody.Entry) error {
+	if s.BeforeWindow != nil {
+		s.BeforeWindow()
+	}
+	return s.one(e, func() error {
+		if s.grants[grant].State != access.Active {
+			return evidence.ErrConflict
+		}
+		return nil
+	})
+}
+
 var errCovered = fmt.Errorf("covered by a committed entry")
 
 func (s *Store) SaveDelivered(_ context.Context, d access.Delivered) error {

@@ -52,6 +52,8 @@ type Store struct {
 	prepared map[string]*sql.Stmt
 	queue    *queue
 
+	kept trackCache // lists of segments
+
 	mu     sync.Mutex
 	leases map[evidence.ID]evidence.Lease // of interviews, acquired by this Store; guarded by mu
 }

@@ -3,7 +3,6 @@ package db
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,7 +16,7 @@ func scanSegment(scan func(...any) error) (seg evidence.Segment, err error) {
 	if err := scan(&seg.Position, &leaf, &seg.ObjectKey, &seg.ObjectVersion); err != nil {
 		return seg, err
 	}
-	if err := json.Unmarshal(leaf, &seg.Leaf); err != nil {
+	if seg.Leaf, err = parseLeaf(leaf); err != nil {
 		return seg, fmt.Errorf("leaf %d: %w", seg.Position, err)
 	}
 	return seg, nil
@@ -112,10 +111,39 @@ func (s *Store) Segments(ctx context.Context, recording evidence.ID) ([]evidence
 }
 
 // SegmentsOfTrack returns the media segments of a track that share a moment with r,
-// by index.
+// by index. The caller may keep the list and changes nothing in it.
 func (s *Store) SegmentsOfTrack(ctx context.Context, track evidence.ID, r evidence.Range) ([]evidence.Segment, error) {
-	rows, err := s.query(ctx, `SELECT `+segmentColumns+` FROM segment WHERE track_id = $1 AND kind = 'media' AND start_us < $3 AND end_us > $2 ORDER BY number`, track, r.From, r.Until)
-	return collect(rows, err, scanSegment)
+	all, err := s.mediaOf(ctx, track)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]evidence.Segment, 0, len(all))
+	for _, seg := range all {
+		if seg.Leaf.Start < r.Until && seg.Leaf.End > r.From {
+			out = append(out, seg)
+		}
+	}
+	return out, nil
+}
+
+// mediaOf returns every media segment of a track by index. A written segment never
+// changes, so a list that was read stands while no segment came or went; for long
+// recordings, whose players ask for it all the time, it is kept.
+func (s *Store) mediaOf(ctx context.Context, track evidence.ID) ([]evidence.Segment, error) {
+	var state trackState
+	err := s.row(ctx, `SELECT COUNT(*), COALESCE(MAX(position), -1) FROM segment WHERE track_id = $1 AND kind = 'media'`, track).Scan(&state.count, &state.last)
+	if err != nil {
+		return nil, err
+	}
+	if all, ok := s.kept.get(track, state); ok {
+		return all, nil
+	}
+	rows, err := s.query(ctx, `SELECT `+segmentColumns+` FROM segment WHERE track_id = $1 AND kind = 'media' ORDER BY number`, track)
+	all, err := collect(rows, err, scanSegment)
+	if err == nil && len(all) == state.count {
+		s.kept.put(track, state, all)
+	}
+	return all, err
 }
 
 // SegmentAt returns the segment of a track with an index, or its initialisation
