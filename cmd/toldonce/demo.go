@@ -27,6 +27,8 @@ type demoRecord struct {
 	// Interview is the one that is ready to start; Sealed was recorded.
 	Interview evidence.ID `json:"interview_id"`
 	Sealed    evidence.ID `json:"sealed_interview_id"`
+	// Long is the synthetic long interview, if one was asked for.
+	Long evidence.ID `json:"long_interview_id,omitempty"`
 }
 
 const demoVersion = 1
@@ -49,6 +51,7 @@ type demoReady struct {
 	Case      evidence.ID              `json:"case_id"`
 	Interview evidence.ID              `json:"interview_id"`
 	Sealed    evidence.ID              `json:"sealed_interview_id"`
+	Long      evidence.ID              `json:"long_interview_id,omitempty"`
 	Trust     string                   `json:"trust"`
 	Tracks    []demoTrack              `json:"tracks"`
 }
@@ -63,6 +66,7 @@ type demoTrack struct {
 
 func newDemo(opt *options) *cobra.Command {
 	var o serveOptions
+	var long time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo --data DIR --listen 127.0.0.1:PORT",
 		Short: "Serve a demonstration agency with people, a case and a sealed interview",
@@ -84,7 +88,7 @@ With --json it prints one line of JSON once it is ready, and keeps serving.`,
 			if err != nil {
 				return err
 			}
-			return demonstrate(cmd.Context(), o, time.Now, log, func(r demoReady) error {
+			return demonstrate(cmd.Context(), o, long, time.Now, log, func(r demoReady) error {
 				if opt.json {
 					return printJSON(opt.out, r)
 				}
@@ -94,12 +98,14 @@ With --json it prints one line of JSON once it is ready, and keeps serving.`,
 	}
 	addDataFlags(opt, cmd, &o.data, &o.db, &o.objects)
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8081", "address and port on this machine")
+	cmd.Flags().DurationVar(&long, "long", 0, "also make a synthetic sealed interview of this length, such as 3h, to try a long one")
 	addLogFlag(opt, cmd, &o.logFormat)
 	return cmd
 }
 
-// demonstrate makes the demonstration if it is not there yet, and serves it.
-func demonstrate(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.Logger, print func(demoReady) error) error {
+// demonstrate makes the demonstration if it is not there yet, and serves it; with a
+// long interview unless long is 0.
+func demonstrate(ctx context.Context, o serveOptions, long time.Duration, clock evidence.Clock, log *slog.Logger, print func(demoReady) error) error {
 	if o.data == "" {
 		return usagef("--data is missing: name a folder for the demonstration")
 	}
@@ -122,7 +128,7 @@ func demonstrate(ctx context.Context, o serveOptions, clock evidence.Clock, log 
 		}
 	}
 	return serve(ctx, o, clock, log, func(s *server) error {
-		b := &demoBuilder{server: s, layout: l, clock: clock, record: rec}
+		b := &demoBuilder{server: s, layout: l, clock: clock, record: rec, long: long}
 		r, err := b.ready(ctx)
 		if err != nil {
 			return fmt.Errorf("preparing the demonstration: %w", err)

@@ -28,6 +28,7 @@ type demoBuilder struct {
 	layout layout
 	clock  evidence.Clock
 	record demoRecord
+	long   time.Duration // of the synthetic interview; 0: none
 	actors map[string]evidence.Actor // by login
 }
 
@@ -39,6 +40,11 @@ func (b *demoBuilder) ready(ctx context.Context) (demoReady, error) {
 		}
 	} else if err := b.signIn(ctx); err != nil {
 		return demoReady{}, err
+	}
+	if b.long > 0 {
+		if err := b.longRecording(ctx, b.long); err != nil {
+			return demoReady{}, fmt.Errorf("making a long recording: %w", err)
+		}
 	}
 	if err := b.nextInterview(ctx); err != nil {
 		return demoReady{}, fmt.Errorf("planning the next interview: %w", err)
@@ -362,7 +368,7 @@ func (b *demoBuilder) print(ctx context.Context) (demoReady, error) {
 		return demoReady{}, err
 	}
 	r := demoReady{URL: b.url, Accounts: b.record.Accounts, Tokens: map[evidence.Role]string{}, Case: b.record.Case,
-		Interview: b.record.Interview, Sealed: b.record.Sealed, Trust: trust}
+		Interview: b.record.Interview, Sealed: b.record.Sealed, Long: b.record.Long, Trust: trust}
 	for _, a := range b.record.Accounts {
 		if r.Tokens[a.Role] != "" {
 			continue

@@ -14,7 +14,7 @@ const (
 // trackState tells whether segments of a track came or went.
 type trackState struct {
 	count int
-	last  int64 // highest position
+	last  int64 // highest index
 }
 
 // trackCache keeps lists of segments of long tracks. The zero value is ready. Safe

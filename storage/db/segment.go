@@ -131,7 +131,7 @@ func (s *Store) SegmentsOfTrack(ctx context.Context, track evidence.ID, r eviden
 // recordings, whose players ask for it all the time, it is kept.
 func (s *Store) mediaOf(ctx context.Context, track evidence.ID) ([]evidence.Segment, error) {
 	var state trackState
-	err := s.row(ctx, `SELECT COUNT(*), COALESCE(MAX(position), -1) FROM segment WHERE track_id = $1 AND kind = 'media'`, track).Scan(&state.count, &state.last)
+	err := s.row(ctx, `SELECT COUNT(*), COALESCE(MAX(number), -1) FROM segment WHERE track_id = $1 AND kind = 'media'`, track).Scan(&state.count, &state.last)
 	if err != nil {
 		return nil, err
 	}

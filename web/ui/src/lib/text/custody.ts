@@ -107,6 +107,11 @@ const sentences: Record<string, Write> = {
   'grant.revoke': (who, e, n) => m.log_grant_revoke({ who, to: account(e, 'to', n) }),
   'grant.end': (_, e, n) => m.log_grant_end({ to: account(e, 'to', n) }),
   'media.deliver': (who, e, n) => m.log_media_deliver({ who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) }),
+  'media.preview': (who, e, n) => {
+    const values = { who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) };
+    return detail(e, 'what') === 'levels' ? m.log_media_levels(values) : m.log_media_pictures(values);
+  },
+  'preview.make': (_, e, n) => m.log_preview_make({ interview: interview(e, n) }),
   'media.refuse': (who) => m.log_media_refuse({ who }),
 
   'export.request': (who, e, n) => m.log_export_request({ who, interview: interview(e, n) }),
