@@ -28,7 +28,7 @@ type demoBuilder struct {
 	layout layout
 	clock  evidence.Clock
 	record demoRecord
-	long   time.Duration // of the synthetic interview; 0: none
+	long   time.Duration             // of the synthetic interview; 0: none
 	actors map[string]evidence.Actor // by login
 }
 
