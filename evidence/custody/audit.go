@@ -38,7 +38,8 @@ type Reader interface {
 	LogHead(ctx context.Context) (Head, error)
 	// AuditRows returns the rows that are there of the limit positions from from
 	// on, in order of position, as they are stored. A position of which the nodes
-	// are there and the leaf is not has a row with a nil Leaf.
+	// are there and the leaf is not has a row with a nil Leaf. It is called by
+	// several goroutines at once.
 	AuditRows(ctx context.Context, from int64, limit int) ([]Row, error)
 	// Checkpoints returns every signed checkpoint that was saved.
 	Checkpoints(ctx context.Context) ([][]byte, error)
@@ -80,7 +81,79 @@ type Report struct {
 	More        int     `json:"more"`        // faults and notices beyond MaxFaults
 }
 
-const auditBatch = 500
+const (
+	auditBatch   = 1000 // positions read at a time
+	auditReaders = 4    // batches that are read, parsed and hashed at once
+)
+
+// judged is a row with what can be found out about it alone.
+type judged struct {
+	Row
+	hash   Hash
+	leaf   Leaf
+	err    error    // why the leaf cannot be read
+	open   int      // texts that open what the leaf commits to
+	broken []string // fields whose text does not
+}
+
+func judge(row Row) judged {
+	j := judged{Row: row, hash: LeafHash(row.Leaf)}
+	if row.Leaf == nil {
+		return j
+	}
+	if j.leaf, j.err = ParseLeaf(row.Leaf); j.err != nil {
+		return j
+	}
+	for _, o := range row.Openings {
+		if c := j.leaf.Commitment(o.Field); c == "" || !o.Opens(c) {
+			j.broken = append(j.broken, o.Field)
+			continue
+		}
+		j.open++
+	}
+	return j
+}
+
+// batch is the outcome of reading one stretch of the log.
+type batch struct {
+	rows []judged // one for each position
+	err  error
+}
+
+// batches reads size positions ahead of who takes them, in order, so that memory
+// holds a few thousand rows however long the log is. It ends with ctx.
+func batches(ctx context.Context, r Reader, size int64) <-chan chan batch {
+	ahead := make(chan chan batch, auditReaders)
+	go func() {
+		defer close(ahead)
+		for from := int64(0); from < size; from += auditBatch {
+			next := make(chan batch, 1)
+			select {
+			case ahead <- next:
+			case <-ctx.Done():
+				return
+			}
+			go func() { next <- readBatch(ctx, r, from, min(auditBatch, size-from)) }()
+		}
+	}()
+	return ahead
+}
+
+func readBatch(ctx context.Context, r Reader, from, count int64) batch {
+	rows, err := r.AuditRows(ctx, from, int(count))
+	if err != nil {
+		return batch{err: err}
+	}
+	out := make([]judged, 0, count)
+	for n := from; n < from+count; n++ {
+		row := Row{Position: n}
+		if len(rows) > 0 && rows[0].Position == n {
+			row, rows = rows[0], rows[1:]
+		}
+		out = append(out, judge(row))
+	}
+	return batch{rows: out}
+}
 
 // Audit rebuilds the whole log from its entries and compares it with everything
 // that is stored beside them: the head, the tree's nodes, the columns by which
@@ -107,19 +180,20 @@ func Audit(ctx context.Context, r Reader, v note.Verifier, outside ...[]byte) (R
 		a.expect(head, v, append(signed, outside...))
 	}
 	a.compareCheckpoints()
-	for from := int64(0); from < head.Size; from += auditBatch {
-		rows, err := r.AuditRows(ctx, from, int(min(auditBatch, head.Size-from)))
-		if err != nil {
-			return Report{}, fmt.Errorf("audit: %w", err)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for next := range batches(ctx, r, head.Size) {
+		read := <-next
+		if read.err != nil {
+			return Report{}, fmt.Errorf("audit: %w", read.err)
 		}
-		for n := from; n < min(from+auditBatch, head.Size); n++ {
-			row := Row{Position: n}
-			if len(rows) > 0 && rows[0].Position == n {
-				row, rows = rows[0], rows[1:]
-			}
-			a.entry(row)
+		for _, j := range read.rows {
+			a.entry(j)
 			a.compareCheckpoints()
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return Report{}, fmt.Errorf("audit: %w", err)
 	}
 	a.end(head)
 	a.report.Size, a.report.Root = a.rebuilt.Size(), a.rebuilt.Root()

@@ -40,10 +40,9 @@ func (a *auditor) add(to *[]Fault, position int64, code, format string, args ...
 	*to = append(*to, Fault{Position: position, Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
-func (a *auditor) entry(row Row) {
-	n := row.Position
-	hash := LeafHash(row.Leaf)
-	leaf, parsed := a.parse(row)
+func (a *auditor) entry(j judged) {
+	row, n, hash, leaf := j.Row, j.Position, j.hash, j.leaf
+	parsed := a.parse(j)
 	altered, chained := false, a.chained
 	if row.Leaf == nil {
 		altered = true
@@ -59,7 +58,7 @@ func (a *auditor) entry(row Row) {
 	}
 	altered = a.nodes(row, hash, altered, chained) || altered
 	if parsed {
-		a.content(row, leaf)
+		a.content(j)
 	}
 	a.rebuilt.Append(hash)
 	a.chained, a.altered = chained, altered
@@ -93,18 +92,16 @@ func (a *auditor) settle() {
 	a.doubtful = 0
 }
 
-func (a *auditor) parse(row Row) (Leaf, bool) {
-	if row.Leaf == nil {
-		return Leaf{}, false
-	}
-	leaf, err := ParseLeaf(row.Leaf)
+func (a *auditor) parse(j judged) bool {
 	switch {
-	case errors.Is(err, evidence.ErrUnknownFormat):
-		a.fault(row.Position, FaultUnknown, "Entry %d is of a type or version that this program does not know; it cannot be judged.", row.Position)
-	case err != nil:
-		a.fault(row.Position, FaultAltered, "Entry %d cannot be read: it is not in the log's encoding.", row.Position)
+	case j.Leaf == nil:
+		return false
+	case errors.Is(j.err, evidence.ErrUnknownFormat):
+		a.fault(j.Position, FaultUnknown, "Entry %d is of a type or version that this program does not know; it cannot be judged.", j.Position)
+	case j.err != nil:
+		a.fault(j.Position, FaultAltered, "Entry %d cannot be read: it is not in the log's encoding.", j.Position)
 	}
-	return leaf, err == nil
+	return j.err == nil
 }
 
 // nodes compares the nodes that the entry completed with those computed from the
@@ -131,20 +128,16 @@ func (a *auditor) nodes(row Row, hash Hash, altered, chained bool) bool {
 }
 
 // content compares what is stored beside the leaf with what the leaf says.
-func (a *auditor) content(row Row, l Leaf) {
-	n := row.Position
+func (a *auditor) content(j judged) {
+	n, l := j.Position, j.leaf
 	want := Index{ID: l.ID, At: l.At, Action: l.Action, Actor: l.Actor.Account, Agency: l.Agency, Case: l.Case, Interview: l.Interview, Subject: l.Subject}
-	if row.Index != want {
+	if j.Index != want {
 		a.fault(n, FaultIndex, "Entry %d is filed under something else than it says, so that a search may miss it.", n)
 	}
-	open := 0
-	for _, o := range row.Openings {
-		if c := l.Commitment(o.Field); c == "" || !o.Opens(c) {
-			a.fault(n, FaultOpening, "The text kept for %q of entry %d is not what was committed to.", o.Field, n)
-			continue
-		}
-		open++
+	for _, field := range j.broken {
+		a.fault(n, FaultOpening, "The text kept for %q of entry %d is not what was committed to.", field, n)
 	}
+	open := j.open
 	for _, field := range []string{FieldWhere, FieldWhy, FieldAuthority} {
 		if l.Commitment(field) != "" {
 			open--

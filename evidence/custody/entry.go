@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"unicode/utf8"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -89,13 +88,6 @@ type LeafActor struct {
 	MFA     bool               `json:"mfa,omitempty"`
 }
 
-var (
-	codeForm   = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
-	detailForm = regexp.MustCompile(`^[A-Za-z0-9._:/+=,-]{0,256}$`)
-	keyForm    = regexp.MustCompile(`^[a-z][a-zA-Z0-9_.-]{0,63}$`)
-	roleForm   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
-)
-
 // Leaf gives the entry an identity, a time, its commitments and its place after
 // the log whose root is before. It returns the openings of what it committed to,
 // which are personal data, and [evidence.ErrInvalid] for an entry that must not
@@ -147,13 +139,16 @@ func (l Leaf) check() error {
 	if _, err := evidence.ParseID(string(l.ID)); err != nil {
 		return bad("id")
 	}
-	for name, id := range map[string]evidence.ID{"agency": l.Agency, "case": l.Case, "interview": l.Interview, "subject": l.Subject,
-		"actor.account": l.Actor.Account, "actor.agency": l.Actor.Agency, "actor.session": l.Actor.Session} {
-		if id == "" {
+	for _, f := range [...]struct {
+		name string
+		id   evidence.ID
+	}{{"agency", l.Agency}, {"case", l.Case}, {"interview", l.Interview}, {"subject", l.Subject},
+		{"actor.account", l.Actor.Account}, {"actor.agency", l.Actor.Agency}, {"actor.session", l.Actor.Session}} {
+		if f.id == "" {
 			continue
 		}
-		if _, err := evidence.ParseID(string(id)); err != nil {
-			return bad(name + " is not an identifier")
+		if _, err := evidence.ParseID(string(f.id)); err != nil {
+			return bad(f.name + " is not an identifier")
 		}
 	}
 	switch l.Actor.Kind {
@@ -161,10 +156,10 @@ func (l Leaf) check() error {
 	default:
 		return bad("actor.kind")
 	}
-	if l.Actor.Role != "" && !roleForm.MatchString(string(l.Actor.Role)) {
+	if l.Actor.Role != "" && (!lower(string(l.Actor.Role)) || !form(string(l.Actor.Role), 1, 64, false, "_-")) {
 		return bad("actor.role")
 	}
-	if !codeForm.MatchString(l.Action) {
+	if !lower(l.Action) || !form(l.Action, 1, 64, false, "_.-") {
 		return bad("action is not a code")
 	}
 	if len(l.Salt) != 64 || !lowerHex(l.Salt) || len(l.Before) != 64 || !lowerHex(l.Before) {
@@ -179,10 +174,10 @@ func (l Leaf) check() error {
 		return bad("too many details")
 	}
 	for key, value := range l.Details {
-		if !keyForm.MatchString(key) {
+		if !lower(key) || !form(key, 1, 64, true, "_.-") {
 			return bad("a detail's key is not a code")
 		}
-		if !detailForm.MatchString(value) {
+		if !form(value, 0, MaxDetail, true, "._:/+=,-") {
 			return bad("detail " + key + " is not a code, identifier or number")
 		}
 	}
@@ -199,7 +194,12 @@ func lowerHex(s string) bool {
 }
 
 // Encode returns the canonical bytes that are hashed into the tree.
-func (l Leaf) Encode() ([]byte, error) { return evidence.Canonical(l) }
+func (l Leaf) Encode() ([]byte, error) {
+	if l.direct() {
+		return l.appendCanonical(make([]byte, 0, 1024)), nil
+	}
+	return evidence.Canonical(l)
+}
 
 // Commitment returns the leaf's commitment to a field, empty if it has none.
 func (l Leaf) Commitment(field string) evidence.Commitment {
@@ -219,6 +219,14 @@ func (l Leaf) Commitment(field string) evidence.Commitment {
 // cannot be judged, and [evidence.ErrInvalid] for anything that is not exactly
 // the canonical encoding of a leaf.
 func ParseLeaf(data []byte) (Leaf, error) {
+	if l, ok := readCanonical(data); ok {
+		return l, nil
+	}
+	return parseLeaf(data)
+}
+
+// parseLeaf is the general reader, which says what is wrong.
+func parseLeaf(data []byte) (Leaf, error) {
 	var named struct {
 		Type    string `json:"type"`
 		Version int    `json:"version"`
