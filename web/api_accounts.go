@@ -23,7 +23,13 @@ func (s *Server) account(ctx context.Context, a people.Account) (out Account, er
 	if out.CreatedBy, err = s.accountRefOrNone(ctx, a.ProposedBy); err != nil {
 		return out, err
 	}
-	out.ApprovedBy, err = s.accountRefOrNone(ctx, a.ApprovedBy)
+	if out.ApprovedBy, err = s.accountRefOrNone(ctx, a.ApprovedBy); err != nil || !a.RecoveryPending(evidence.At(s.clock())) {
+		return out, err
+	}
+	by, err := s.accountRefOrNone(ctx, a.RecoveryBy)
+	if err == nil && by != nil {
+		out.Recovery = &Recovery{By: *by, At: a.RecoveryAt.Time(), Until: a.RecoveryAt.Time().Add(people.RecoveryLife)}
+	}
 	return out, err
 }
 
@@ -49,6 +55,22 @@ func (s *Server) approveAccount(ctx context.Context, a evidence.Actor, in *IDPat
 
 func (s *Server) disableAccount(ctx context.Context, a evidence.Actor, in *reasonInput) (*answer[Account], error) {
 	changed, err := s.people.Disable(ctx, a, in.ID, in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.account(ctx, changed))
+}
+
+func (s *Server) recoverAccount(ctx context.Context, a evidence.Actor, in *reasonInput) (*answer[Account], error) {
+	changed, err := s.people.ProposeRecovery(ctx, a, in.ID, in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.account(ctx, changed))
+}
+
+func (s *Server) approveRecovery(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Account], error) {
+	changed, err := s.people.ApproveRecovery(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ POST   /agencies                             .33333333 {"name":"NGO $","kind":"n
 POST   /rooms                                .33333333 {"name":"Room $","time_zone":"Europe/Belgrade"}
 POST   /accounts                             .33333333 {"login":"new-$","name":"New","role":"observer"}
 POST   /cases                                3.3333333 {"reference":"PP $"}
+POST   /accounts/{admin}/recovery            .33333333 {"reason":"Lost the phone."}
 GET    /cases/{case}                         4.......4
 GET    /cases/{case}/team                    4.......4
 GET    /cases/{case}/people                  4......34

@@ -18,6 +18,14 @@ type Account struct {
 	CreatedAt  time.Time     `json:"created_at" doc:"When it was made."`
 	CreatedBy  *AccountRef   `json:"created_by,omitempty" doc:"Who made it; absent for the first administrator."`
 	ApprovedBy *AccountRef   `json:"approved_by,omitempty" doc:"The second person, for roles that can reach media."`
+	Recovery   *Recovery     `json:"recovery,omitempty" doc:"That the holder sets new credentials was proposed and waits for a second person."`
+}
+
+// Recovery is a proposal that an account's holder sets new credentials.
+type Recovery struct {
+	By    AccountRef `json:"by" doc:"Who proposed it, and so cannot approve it."`
+	At    time.Time  `json:"at" doc:"When."`
+	Until time.Time  `json:"until" doc:"It ends then, or when the holder signs in."`
 }
 
 type createAccountInput struct {

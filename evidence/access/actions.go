@@ -35,9 +35,12 @@ const (
 	AccountInvite  = "account.invite"  // account
 	AccountDisable = "account.disable" // account
 	AccountList    = "account.list"    // system
-	TokenIssue     = "token.issue"     // account (one's own)
-	TokenRevoke    = "token.revoke"    // account (one's own)
-	TokenList      = "token.list"      // account (one's own)
+	AccountRecover = "account.recover" // account: propose that its holder sets new credentials
+	// AccountRecoverApprove is decided on the account.
+	AccountRecoverApprove = "account.recover_approve"
+	TokenIssue            = "token.issue"  // account (one's own)
+	TokenRevoke           = "token.revoke" // account (one's own)
+	TokenList             = "token.list"   // account (one's own)
 
 	CaseOpen    = "case.open"     // system
 	CaseList    = "case.list"     // system; the list holds only what the person may know

@@ -27,7 +27,7 @@ func theRules(t testing.TB) *rules {
 var actionsByKind = map[string][]string{
 	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit},
 	KindAgency:    {RoomCreate, AccountPropose},
-	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, TokenIssue, TokenRevoke, TokenList},
+	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, TokenIssue, TokenRevoke, TokenList},
 	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
@@ -100,22 +100,22 @@ func everybody() []who {
 	party := []string{GrantRead, GrantRevoke}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
-	custody := []string{LogRead, LogAudit, AccountApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
+	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
 		{name: "administrator", role: evidence.RoleAdmin, agency: here,
-			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable})},
+			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove})},
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
-			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, GrantRead, GrantRevoke})},
+			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, ConsentAttest, CaseLogRead, PersonLink, GrantRead})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead})},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
 			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit})},
 		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit})},
 		{name: "custodian", role: evidence.RoleCustodian, agency: here, may: with(reading, custody)},
 		{name: "custodian of another agency", role: evidence.RoleCustodian, agency: other, may: with([]string{LogRead, LogAudit})},
 		{name: "custodian who asked", role: evidence.RoleCustodian, agency: here, change: own,
-			may: with(reading, remove(custody, AccountApprove, GrantApprove, ExportApprove))},
+			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove))},
 		{name: "custodian who would receive it", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Recipient = true },
 			may: with(reading, remove(custody, GrantApprove))},
 		{name: "custodian in a demonstration", role: evidence.RoleCustodian, agency: here, demo: true, may: with(reading, custody, []string{ExportAlone})},

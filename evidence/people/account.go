@@ -37,7 +37,11 @@ type Account struct {
 	ApprovedAt evidence.Instant // 0 when none
 	ActiveAt   evidence.Instant // 0 until the invitation was accepted
 	DisabledAt evidence.Instant // 0 while not disabled
-	Version    int64            // row version for optimistic concurrency
+	// RecoveryBy proposed, at RecoveryAt, that the holder sets new credentials;
+	// empty and 0 while nobody does. See [Service.ProposeRecovery].
+	RecoveryBy evidence.ID
+	RecoveryAt evidence.Instant
+	Version    int64 // row version for optimistic concurrency
 }
 
 // NeedsSecondPerson reports whether an account of this role can ever reach media

@@ -83,12 +83,8 @@ func (s *Service) Approve(ctx context.Context, actor evidence.Actor, account evi
 		return Account{}, err
 	}
 	details := map[string]string{"role": string(a.Role), "proposer": string(a.ProposedBy)}
-	// One person could make an administrator's account for herself and approve
-	// with it: what cannot be prevented here is shown to the auditor.
-	if approver, err := s.Store.Account(ctx, actor.Account); err != nil {
+	if err := s.markMadeBy(ctx, actor.Account, a.ProposedBy, details); err != nil {
 		return Account{}, err
-	} else if approver.ProposedBy == a.ProposedBy {
-		details["approver_made_by_proposer"] = "true"
 	}
 	entry := custody.Entry{Actor: actor, Action: access.AccountApprove, Agency: a.Agency, Subject: a.ID, Details: details}
 	if err := s.Store.ApproveAccount(ctx, a.ID, actor.Account, now, entry); err != nil {

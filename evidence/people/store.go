@@ -39,6 +39,12 @@ type Store interface {
 	// DisableAccount ends an account, its tokens and its invitations.
 	DisableAccount(ctx context.Context, account evidence.ID, at evidence.Instant, entry custody.Entry) error
 
+	// ProposeRecovery notes that by asks for new credentials of an active account.
+	ProposeRecovery(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error
+	// RecoverAccount moves an active account whose recovery somebody other than by
+	// proposed to Invited and ends its credentials, tokens, invitations and sessions.
+	RecoverAccount(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error
+
 	// SaveInvitation stores an invitation and ends the account's earlier ones.
 	SaveInvitation(ctx context.Context, inv Invitation, entry custody.Entry) error
 	InvitationByHash(ctx context.Context, hash []byte) (Invitation, error)
@@ -55,8 +61,8 @@ type Store interface {
 	// what each key then holds. A count that is older than window begins anew.
 	CountAttempt(ctx context.Context, keys []string, at evidence.Instant, window int64) ([]Attempts, error)
 	// SignedIn consumes a TOTP step (evidence.ErrConflict unless it is later than
-	// the last), clears pair's attempts, notes its success and takes this attempt
-	// off the other key.
+	// the last), clears pair's attempts, notes its success, takes this attempt off
+	// the other key, and ends a proposed recovery.
 	SignedIn(ctx context.Context, account evidence.ID, counter int64, pair, other string, at evidence.Instant, entry custody.Entry) error
 
 	SaveToken(ctx context.Context, t Token, entry custody.Entry) error

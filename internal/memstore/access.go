@@ -37,6 +37,9 @@ func (s *Store) standing(account evidence.ID, on evidence.Resource, now evidence
 		var other people.Account
 		other, found = s.accounts[on.ID]
 		st.OwnedBy, st.Own = other.Agency, other.ProposedBy == account
+		if other.RecoveryBy != "" {
+			st.Own = other.RecoveryBy == account
+		}
 	case access.KindCase:
 		_, found = s.cases[on.ID]
 		st.Case = on.ID

@@ -149,6 +149,40 @@ func (s *Store) DisableAccount(_ context.Context, id evidence.ID, at evidence.In
 	})
 }
 
+func (s *Store) ProposeRecovery(_ context.Context, id, by evidence.ID, at evidence.Instant, e custody.Entry) error {
+	return s.one(e, func() error {
+		a := s.accounts[id]
+		if a.State != people.Active {
+			return conflict("account")
+		}
+		a.RecoveryBy, a.RecoveryAt = by, at
+		a.Version++
+		s.accounts[id] = a
+		return nil
+	})
+}
+
+func (s *Store) RecoverAccount(_ context.Context, id, by evidence.ID, at evidence.Instant, e custody.Entry) error {
+	return s.one(e, func() error {
+		a := s.accounts[id]
+		if a.State != people.Active || a.RecoveryBy == "" || a.RecoveryBy == by {
+			return conflict("account")
+		}
+		a.State, a.RecoveryBy, a.RecoveryAt = people.Invited, "", 0
+		a.Version++
+		s.accounts[id] = a
+		delete(s.credentials, id)
+		for tid, t := range s.tokens {
+			if t.Account == id && t.RevokedAt == 0 {
+				t.RevokedAt = at
+				s.tokens[tid] = t
+			}
+		}
+		s.endInvitations(id)
+		return nil
+	})
+}
+
 func (s *Store) endInvitations(account evidence.ID) {
 	for id, inv := range s.invitations {
 		if inv.Account == account && inv.UsedAt == 0 {
@@ -232,6 +266,12 @@ func (s *Store) SignedIn(_ context.Context, account evidence.ID, counter int64, 
 		}
 		c.Counter = counter
 		s.credentials[account] = c
+		a := s.accounts[account]
+		if a.RecoveryBy != "" {
+			a.RecoveryBy, a.RecoveryAt = "", 0
+			a.Version++
+			s.accounts[account] = a
+		}
 		p, o := s.attempts[pair], s.attempts[other]
 		p.Count, p.LastSuccess, o.Count = 0, at, max(0, o.Count-1)
 		s.attempts[pair], s.attempts[other] = p, o

@@ -70,6 +70,31 @@ func checkAccounts(t *testing.T, w *World) {
 	a.State, a.ApprovedBy, a.ApprovedAt, a.Version = people.Invited, w.Second[evidence.RoleAdmin].Account, 6, 2
 	got, err = s.Account(bg, a.ID)
 	same(t, "approved", got, err, a)
+	wantErr(t, "recovery of an account that is not active", s.ProposeRecovery(bg, a.ID, a.ProposedBy, 7, w.entry("x")), evidence.ErrConflict)
+	inv := people.Invitation{ID: evidence.NewID(), Account: a.ID, TokenHash: []byte("luan"), ExpiresAt: 100}
+	accept := func() {
+		w.Must(s.SaveInvitation(bg, inv, w.entry("x")))
+		w.Must(s.AcceptInvitation(bg, inv.ID, people.Credentials{Account: a.ID, PasswordHash: "hash", TOTP: []byte("secret"), Counter: 5}, 7, w.entry("x")))
+	}
+	accept()
+	second := w.Second[evidence.RoleAdmin].Account
+	wantErr(t, "a recovery that nobody proposed", s.RecoverAccount(bg, a.ID, second, 8, w.entry("x")), evidence.ErrConflict)
+	w.Must(s.ProposeRecovery(bg, a.ID, a.ProposedBy, 8, w.entry("x")))
+	wantErr(t, "a recovery by one person", s.RecoverAccount(bg, a.ID, a.ProposedBy, 9, w.entry("x")), evidence.ErrConflict)
+	w.Must(s.SignedIn(bg, a.ID, 6, "pair", "other", 9, w.entry("x")))
+	wantErr(t, "a recovery after its holder signed in", s.RecoverAccount(bg, a.ID, second, 10, w.entry("x")), evidence.ErrConflict)
+	w.Must(s.SaveToken(bg, people.Token{ID: evidence.NewID(), Account: a.ID, Name: "n", Hash: []byte("luan"), CreatedAt: 9, ExpiresAt: 100}, w.entry("x")))
+	w.Must(s.ProposeRecovery(bg, a.ID, a.ProposedBy, 10, w.entry("x")))
+	w.Must(s.RecoverAccount(bg, a.ID, second, 11, w.entry("x")))
+	_, err = s.Credentials(bg, a.ID)
+	wantErr(t, "credentials after a recovery", err, evidence.ErrNotFound)
+	token, err := s.TokenByHash(bg, []byte("luan"))
+	same(t, "token after a recovery", token.RevokedAt, err, evidence.Instant(11))
+	a.ActiveAt, a.Version = 7, 7
+	got, err = s.Account(bg, a.ID)
+	same(t, "recovered", got, err, a)
+	inv.ID, inv.TokenHash = evidence.NewID(), []byte("luan again")
+	accept()
 	w.Must(s.DisableAccount(bg, a.ID, 7, w.entry("x")))
 	wantErr(t, "disabling twice", s.DisableAccount(bg, a.ID, 8, w.entry("x")), evidence.ErrConflict)
 	_, err = s.Account(bg, evidence.NewID())

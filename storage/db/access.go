@@ -37,7 +37,7 @@ func locate(ctx context.Context, q querier, account evidence.ID, on evidence.Res
 	case access.KindAgency:
 		err = q.row(ctx, `SELECT id FROM agency WHERE id = $1`, on.ID).Scan(&l.agency)
 	case access.KindAccount:
-		err = q.row(ctx, `SELECT agency, proposed_by FROM account WHERE id = $1`, on.ID).Scan(&l.agency, &requester)
+		err = q.row(ctx, `SELECT agency, CASE WHEN recovery_by <> '' THEN recovery_by ELSE proposed_by END FROM account WHERE id = $1`, on.ID).Scan(&l.agency, &requester)
 	case access.KindCase:
 		err = q.row(ctx, `SELECT id FROM case_file WHERE id = $1`, on.ID).Scan(&l.caseID)
 	case access.KindPerson:

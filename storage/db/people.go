@@ -104,15 +104,15 @@ func (s *Store) CreateAccount(ctx context.Context, a people.Account, entry custo
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error { return insertAccount(ctx, tx, a) })
 }
 
-const accountColumns = `id, agency, login, name, role, language, state, proposed_by, approved_by, created_at, approved_at, active_at, disabled_at, version`
+const accountColumns = `id, agency, login, name, role, language, state, proposed_by, approved_by, created_at, approved_at, active_at, disabled_at, recovery_by, recovery_at, version`
 
 func insertAccount(ctx context.Context, tx *tx, a people.Account) error {
-	return once(tx.exec(ctx, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		a.ID, a.Agency, a.Login, a.Name, a.Role, a.Language, a.State, a.ProposedBy, a.ApprovedBy, a.CreatedAt, a.ApprovedAt, a.ActiveAt, a.DisabledAt, a.Version))
+	return once(tx.exec(ctx, `INSERT INTO account (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		a.ID, a.Agency, a.Login, a.Name, a.Role, a.Language, a.State, a.ProposedBy, a.ApprovedBy, a.CreatedAt, a.ApprovedAt, a.ActiveAt, a.DisabledAt, a.RecoveryBy, a.RecoveryAt, a.Version))
 }
 
 func scanAccount(scan func(...any) error) (a people.Account, err error) {
-	err = scan(&a.ID, &a.Agency, &a.Login, &a.Name, &a.Role, &a.Language, &a.State, &a.ProposedBy, &a.ApprovedBy, &a.CreatedAt, &a.ApprovedAt, &a.ActiveAt, &a.DisabledAt, &a.Version)
+	err = scan(&a.ID, &a.Agency, &a.Login, &a.Name, &a.Role, &a.Language, &a.State, &a.ProposedBy, &a.ApprovedBy, &a.CreatedAt, &a.ApprovedAt, &a.ActiveAt, &a.DisabledAt, &a.RecoveryBy, &a.RecoveryAt, &a.Version)
 	return a, err
 }
 
@@ -167,6 +167,33 @@ func (s *Store) DisableAccount(ctx context.Context, account evidence.ID, at evid
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		if err := once(tx.exec(ctx, `UPDATE account SET state = 'disabled', disabled_at = $2, version = version + 1 WHERE id = $1 AND state <> 'disabled'`, account, at)); err != nil {
 			return err
+		}
+		if _, err := tx.exec(ctx, `UPDATE token SET revoked_at = $2 WHERE account = $1 AND revoked_at = 0`, account, at); err != nil {
+			return err
+		}
+		return endInvitations(ctx, tx, account)
+	})
+}
+
+// ProposeRecovery implements people.Store.
+func (s *Store) ProposeRecovery(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		return once(tx.exec(ctx, `UPDATE account SET recovery_by = $2, recovery_at = $3, version = version + 1 WHERE id = $1 AND state = 'active'`, account, by, at))
+	})
+}
+
+// RecoverAccount implements people.Store.
+func (s *Store) RecoverAccount(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		err := once(tx.exec(ctx, `UPDATE account SET state = 'invited', recovery_by = '', recovery_at = 0, version = version + 1
+			WHERE id = $1 AND state = 'active' AND recovery_by <> '' AND recovery_by <> $2`, account, by))
+		if err != nil {
+			return err
+		}
+		for _, statement := range []string{`DELETE FROM credential WHERE account = $1`, `DELETE FROM sessions WHERE account = $1`} {
+			if _, err := tx.exec(ctx, statement, account); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.exec(ctx, `UPDATE token SET revoked_at = $2 WHERE account = $1 AND revoked_at = 0`, account, at); err != nil {
 			return err
@@ -263,6 +290,10 @@ func (s *Store) SignedIn(ctx context.Context, account evidence.ID, counter int64
 			return err
 		}
 		if _, err := tx.exec(ctx, `UPDATE sign_in_attempt SET count = 0, last_success = $2 WHERE key = $1`, pair, at); err != nil {
+			return err
+		}
+		// Whoever signs in lost nothing.
+		if _, err := tx.exec(ctx, `UPDATE account SET recovery_by = '', recovery_at = 0, version = version + 1 WHERE id = $1 AND recovery_by <> ''`, account); err != nil {
 			return err
 		}
 		_, err := tx.exec(ctx, `UPDATE sign_in_attempt SET count = count - 1 WHERE key = $1 AND count > 0`, other)

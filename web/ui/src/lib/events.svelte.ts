@@ -63,7 +63,7 @@ class Happenings {
 
 /** Event names that pages act on; they are the actions of the custody log. */
 const actions = [
-  'account.propose', 'account.approve', 'account.activate', 'account.disable',
+  'account.propose', 'account.approve', 'account.activate', 'account.disable', 'account.recover', 'account.recover_approve',
   'case.open', 'case.stage', 'team.add', 'team.remove', 'person.add',
   'consent.record', 'consent.attest', 'consent.withdraw',
   'interview.plan', 'interview.cancel', 'interview.ready', 'interview.not_ready', 'interview.consent_ended',
