@@ -139,7 +139,7 @@ func everybody() []who {
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
 			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch})},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, ConsentAttest})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
 			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
