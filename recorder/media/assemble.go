@@ -26,14 +26,31 @@ type assembler struct {
 	spacing spacing
 	hole    Hole
 	inHole  bool
+	between int64 // packets lost since the last group, before this one
+	outside int64 // of those of the hole, the ones that were between groups
+	padding bool  // the sender has sent packets without media
+
+	// The sender's own numbering of frames, believed once it was seen to count.
+	order  order // of the last whole frame
+	agreed int   // frames that followed one another by it
+	wrong  bool  // it was seen not to count
 
 	out []output
 }
 
-// output is a whole frame, with the hole before it if there is one.
+// believe is how many frames have to follow one another by a sender's numbering
+// before it is believed.
+const believe = 3
+
+// maxDamaged bounds what is kept of a damaged frame, in bytes.
+const maxDamaged = 1 << 20
+
+// output is a whole frame, with the hole before it if there is one; or what is
+// there of a damaged one.
 type output struct {
-	frame Frame
-	hole  *Hole
+	frame   Frame
+	hole    *Hole
+	damaged *Damaged
 }
 
 func (a *assembler) push(p Packet) {
@@ -41,7 +58,8 @@ func (a *assembler) push(p Packet) {
 		a.lost(p)
 	}
 	if len(p.Payload) == 0 {
-		return // padding is in the way of nothing
+		a.padding = true
+		return // it is in the way of nothing
 	}
 	if len(a.group) > 0 && (p.Time != a.group[0].Time || a.codec.single()) {
 		// The next frame began right behind it, so it was the last packet even
@@ -61,10 +79,11 @@ func (a *assembler) push(p Packet) {
 
 // lost handles the packets that were given up before p.
 func (a *assembler) lost(p Packet) {
+	inside := false
 	if len(a.group) > 0 {
 		switch {
-		case p.Time == a.group[0].Time:
-			a.broken = true // inside the frame
+		case p.Time == a.group[0].Time && !p.Break:
+			a.broken, inside = true, true
 		case a.closed:
 			a.finish()
 		default:
@@ -74,13 +93,20 @@ func (a *assembler) lost(p Packet) {
 	}
 	a.codec.resume()
 	a.ended = false
+	if p.Break {
+		a.order = order{}
+	}
 	a.openHole(p.Gap)
+	if !inside {
+		a.between += p.Gap
+	}
 }
 
 func (a *assembler) openHole(packets int64) {
 	if !a.inHole {
 		a.inHole = true
 		a.hole = Hole{}
+		a.outside = 0
 	}
 	a.hole.Packets += packets
 }
@@ -118,12 +144,27 @@ func (a *assembler) finish() {
 		a.hole.From = time
 	}
 	a.prevTime, a.prevKnown = time, true
+	a.out = append(a.out, output{damaged: damagedOf(group)})
+}
+
+func damagedOf(group []Packet) *Damaged {
+	d := &Damaged{Time: group[0].Time}
+	size := 0
+	for _, p := range group {
+		if size += len(p.Payload); size > maxDamaged {
+			d.Omitted = len(group) - len(d.Packets)
+			break
+		}
+		d.Packets = append(d.Packets, p)
+	}
+	return d
 }
 
 func (a *assembler) whole(f Frame) {
 	o := output{frame: f}
 	if a.inHole {
 		a.skipped(f.Time)
+		a.countByOrder(f)
 		hole := a.hole
 		hole.Until = f.Time
 		if hole.From == 0 {
@@ -133,29 +174,102 @@ func (a *assembler) whole(f Frame) {
 		a.inHole = false
 	} else if a.prevKnown {
 		a.spacing.note(f.Time - a.prevTime)
+		a.watchOrder(f.order)
 	}
 	if f.Length > 0 {
 		a.spacing.exact(f.Length)
 	}
 	a.prevTime, a.prevKnown = f.Time, true
+	a.order = f.order
 	a.out = append(a.out, o)
+}
+
+// watchOrder compares the numbering with that of the frame before, where nothing
+// is missing between.
+func (a *assembler) watchOrder(o order) {
+	switch {
+	case !o.known || !a.order.known || o.restarts:
+	case o.value == (a.order.value+1)%o.mod:
+		a.agreed++
+	default:
+		a.wrong = true
+	}
+}
+
+// countByOrder replaces what the spacing told of the hole before f by what the
+// sender's own numbering does.
+func (a *assembler) countByOrder(f Frame) {
+	o, last := f.order, a.order
+	if !o.known || !last.known || o.restarts || o.mod != last.mod || a.wrong || a.agreed < believe {
+		return
+	}
+	// missing + damaged + 1 is the distance by number, but for multiples of mod.
+	m := (o.value - last.value - 1 - a.hole.Damaged) % o.mod
+	if m < 0 {
+		m += o.mod
+	}
+	if m > a.outside {
+		return // every missing frame had a packet
+	}
+	low, high := m, m+(a.outside-m)/o.mod*o.mod
+	if a.codec.restarts() && o.value <= a.outside+a.hole.Damaged {
+		// A frame at which the numbering begins anew may be among the missing.
+		low, high = min(low, max(o.value-a.hole.Damaged, 0)), a.outside
+	}
+	if low == high {
+		a.hole.Missing, a.hole.Uncertain = low, 0
+		return
+	}
+	// The spacing may tell which of several it is.
+	if from, to := max(low, a.hole.Missing), min(high, a.hole.Missing+a.hole.Uncertain); from <= to {
+		a.hole.Missing, a.hole.Uncertain = from, to-from
+	}
 }
 
 // skipped counts the frames that are missing between the last group and one at
 // time, now that packets were lost between them.
 func (a *assembler) skipped(time int64) {
-	if !a.prevKnown || a.hole.Packets == 0 {
+	lost := a.between
+	a.between = 0
+	a.outside += lost
+	if !a.prevKnown || lost == 0 {
 		return
 	}
-	n, known := a.spacing.between(a.prevTime, time)
-	if a.hole.From == 0 && (n > 0 || !known) {
-		a.hole.From = a.prevTime + a.spacing.typical()
-	}
+	low, high, known := a.spacing.between(a.prevTime, time)
 	switch {
-	case !known || a.hole.Missing < 0:
-		a.hole.Missing = -1
+	case known:
+		low, high = min(low, lost), min(high, lost)
+	case a.codec.single() && !a.padding:
+		low, high = lost, lost
 	default:
-		a.hole.Missing += min(n, a.hole.Packets)
+		low, high = 0, lost
+	}
+	if a.hole.From == 0 && high > 0 {
+		a.hole.From = min(a.prevTime+max(a.spacing.typical(), 1), time)
+	}
+	a.hole.Missing += low
+	a.hole.Uncertain += high - low
+}
+
+// cutOff ends the frames with packets that were lost, behind which nothing more
+// is looked at.
+func (a *assembler) cutOff(packets int64) {
+	if len(a.group) > 0 {
+		a.broken = a.broken || !a.closed
+		a.finish()
+	}
+	a.openHole(packets)
+	a.outside += packets
+	if !a.prevKnown {
+		return
+	}
+	if a.hole.From == 0 {
+		a.hole.From = a.prevTime + max(a.spacing.typical(), 1)
+	}
+	if a.codec.single() && !a.padding {
+		a.hole.Missing += packets
+	} else {
+		a.hole.Uncertain += packets
 	}
 }
 
@@ -173,12 +287,12 @@ func (a *assembler) flush(final bool) {
 
 // leave ends the hole that is open, if frames are known to be in it.
 func (a *assembler) leave() *Hole {
-	if !a.inHole || a.hole.Damaged == 0 && a.hole.Missing == 0 {
+	if !a.inHole || a.hole.Damaged == 0 && a.hole.Missing == 0 && a.hole.Uncertain == 0 {
 		return nil
 	}
 	a.inHole = false
 	hole := a.hole
-	hole.Until = max(a.prevTime+a.spacing.typical(), hole.From)
+	hole.Until = max(a.prevTime, hole.From) + max(a.spacing.typical(), 1)
 	return &hole
 }
 
@@ -199,7 +313,7 @@ func (a *assembler) due() (time.Duration, bool) {
 
 // spacing is what is known of the time between frames of a stream.
 type spacing struct {
-	recent [9]int64
+	recent [16]int64
 	n      int
 	length int64
 }
@@ -226,23 +340,37 @@ func (s *spacing) typical() int64 {
 	return sorted[n/2]
 }
 
-// between counts the frames that fit between two times, and whether the spacing
-// is regular enough to say.
-func (s *spacing) between(from, until int64) (int64, bool) {
-	d := s.typical()
-	if d == 0 || until <= from {
-		return 0, until == from
+// How many distances have to be known before others are judged by them: where
+// they are all but the same, and where not.
+const (
+	enough       = 4
+	enoughUneven = 10
+)
+
+// between bounds the number of frames that fit between two times, and says
+// whether the spacing tells: at least and at most, if they lie about as far apart
+// as those before did. What those differed by is allowed for twice over.
+func (s *spacing) between(from, until int64) (low, high int64, known bool) {
+	t := until - from
+	if t <= 0 {
+		return 0, 0, t == 0
 	}
+	shortest, longest := s.length, s.length
 	if s.length == 0 {
-		for _, r := range s.recent[:min(s.n, len(s.recent))] {
-			if r < d*3/4 || r > d*5/4 {
-				return 0, false
-			}
+		n := min(s.n, len(s.recent))
+		if n < enough {
+			return 0, 0, false
 		}
+		shortest, longest = slices.Min(s.recent[:n]), slices.Max(s.recent[:n])
+		off := longest - shortest + 1 // a tick of rounding
+		if off > longest/20 && n < enoughUneven {
+			return 0, 0, false
+		}
+		shortest, longest = shortest-off, longest+off
 	}
-	frames := (until - from + d/2) / d
-	if off := until - from - frames*d; off > d/4 || off < -d/4 {
-		return 0, false
+	if shortest <= 0 {
+		return 0, 0, false
 	}
-	return max(frames-1, 0), true
+	low, high = max((t+longest-1)/longest, 1), t/shortest
+	return low - 1, high - 1, low <= high
 }

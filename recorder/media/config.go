@@ -40,6 +40,7 @@ type h264Config struct {
 	sps, pps      [][]byte
 	width, height int
 	codec         string
+	numberBits    int // of frame_num; 0: it does not count pictures
 }
 
 func (c *h264Config) Codec() string     { return c.codec }

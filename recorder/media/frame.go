@@ -20,6 +20,8 @@ type Frame struct {
 	// Length is the frame's own duration in units of the timescale, if the codec
 	// says it; 0 if not.
 	Length int64
+
+	order order
 }
 
 // Hole is a stretch of a stream of which frames were sent but are not whole.
@@ -27,10 +29,33 @@ type Hole struct {
 	From    int64 // media time of the first frame that is not whole
 	Until   int64 // media time of the next whole frame
 	Damaged int64 // frames that were seen in part
-	// Missing counts frames of which nothing was seen, inferred from the
-	// spacing of the frames around; -1 if the spacing does not tell.
+	// Missing counts frames of which nothing was seen. The sender's own numbering
+	// tells, where the codec has one; else, where every packet is a frame, the
+	// packets do; else the spacing of the frames around.
 	Missing int64
-	Packets int64 // given up
+	// Uncertain is how many more may be missing at most, where none of those
+	// tells: every frame has at least one packet, so there are no more than
+	// packets were given up. 0: Missing is exact.
+	Uncertain int64
+	Packets   int64 // given up
+}
+
+// Damaged is a frame that was seen in part: what arrived of it.
+type Damaged struct {
+	Time    int64 // media time
+	Packets []Packet
+	// Omitted is how many packets of it are left out because it is too large.
+	Omitted int
+}
+
+// order is a sender's own numbering of its frames, which tells how many are
+// missing between two.
+type order struct {
+	known bool
+	value int64
+	mod   int64 // the numbers run below it
+	// restarts: the numbering began anew with this frame.
+	restarts bool
 }
 
 // Config is the decoder configuration of a track: what an initialisation
@@ -68,6 +93,9 @@ type depacketiser interface {
 	assemble(packets []Packet) (Frame, error)
 	// single reports whether each packet is a frame of its own.
 	single() bool
+	// restarts reports whether the sender's numbering of frames begins anew at
+	// random access points.
+	restarts() bool
 	// resume is told that packets were lost before the next frame.
 	resume()
 }

@@ -39,6 +39,9 @@ func newH264(sps, pps [][]byte) *h264 { return &h264{sps: sps, pps: pps} }
 
 func (*h264) single() bool { return false }
 
+// restarts: frame_num is 0 in every IDR picture.
+func (*h264) restarts() bool { return true }
+
 func (h *h264) resume() { h.pending = nil }
 
 // starts accepts a payload that begins with what pictures of this stream begin
@@ -113,14 +116,73 @@ func (h *h264) assemble(packets []Packet) (Frame, error) {
 			if parsed, err := avc.ParseSPSNALUnit(h.sps[0], true); err == nil {
 				c.width, c.height = int(parsed.Width), int(parsed.Height)
 				c.codec = avc.CodecString("avc1", parsed)
+				if parsed.FrameMbsOnlyFlag && !parsed.GapsInFrameNumValueAllowedFlag && !parsed.SeparateColourPlaneFlag {
+					c.numberBits = int(parsed.Log2MaxFrameNumMinus4) + 4
+				}
 				h.config = c
 				f.Config = c
 			}
 		}
 	}
 	f.Key = key && h.config != nil
+	f.order = h.order(units, key)
 	return f, nil
 }
+
+// order reads frame_num (H.264 section 7.4.3), which counts the pictures that
+// others refer to: all of them, in what WebRTC sends. Where a picture is not
+// referred to, or SPS or slice say that the number may leave some out or are of
+// another kind, nothing is known.
+func (h *h264) order(units [][]byte, key bool) order {
+	if !h.config.counts() {
+		return order{}
+	}
+	for _, u := range units {
+		kind := u[0] & 31
+		if kind < nalSlice || kind > nalIDR {
+			continue
+		}
+		if u[0]&0x60 == 0 {
+			return order{}
+		}
+		var header [24]byte
+		r := bits{b: unescape(header[:0], u[1:])}
+		r.ue() // first_mb_in_slice
+		r.ue() // slice_type
+		r.ue() // pic_parameter_set_id
+		n := r.u(h.config.numberBits)
+		if r.short {
+			return order{}
+		}
+		return order{known: true, value: int64(n), mod: 1 << h.config.numberBits, restarts: key}
+	}
+	return order{}
+}
+
+// unescape appends to dst, as far as it has room, what a NAL unit's bytes stand
+// for: without emulation prevention (H.264 section 7.4.1).
+func unescape(dst, unit []byte) []byte {
+	zeros := 0
+	for _, b := range unit {
+		if len(dst) == cap(dst) {
+			break
+		}
+		if zeros >= 2 && b == 3 {
+			zeros = 0
+			continue
+		}
+		if b == 0 {
+			zeros++
+		} else {
+			zeros = 0
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// counts reports whether frame_num has to be one more in each picture.
+func (c *h264Config) counts() bool { return c != nil && c.numberBits > 0 }
 
 // learn keeps the parameter sets that a picture brings. Sets that come without
 // an SPS are additions and replacements by identifier.

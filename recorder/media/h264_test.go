@@ -210,8 +210,8 @@ func TestPicturesAreWholeOrDeclared(t *testing.T) {
 		s.GiveUp(true)
 		pop()
 		k := s.Kept()
-		if k.Whole != c.whole || k.Damaged != c.damaged || k.Missing != c.missing || k.Unknown || whole != k.Whole {
-			t.Errorf("%s: %d whole (%d came out), %d damaged, %d missing, unknown %v", c.name, k.Whole, whole, k.Damaged, k.Missing, k.Unknown)
+		if k.Whole != c.whole || k.Damaged != c.damaged || k.Missing != c.missing || k.Uncertain != 0 || whole != k.Whole {
+			t.Errorf("%s: %d whole (%d came out), %d damaged, %d missing, uncertain %d", c.name, k.Whole, whole, k.Damaged, k.Missing, k.Uncertain)
 		}
 		if k.Packets.Lost != int64(len(c.skip)) || k.Packets.Received != int64(1+19*3-len(c.skip)) {
 			t.Errorf("%s: packets %+v", c.name, k.Packets)

@@ -109,6 +109,8 @@ type Ledger struct {
 	rtt      time.Duration // as told; 0: unknown
 	measured time.Duration // smoothed, from the first request for a packet to its arrival; 0: unknown
 	counts   Counts
+	dups     []int64 // numbers of duplicates since they were taken
+	lates    []int64
 	header   rtp.Header
 	started  bool
 }
@@ -166,8 +168,10 @@ func (l *Ledger) place(now time.Duration, seq int64, payload []byte) {
 		if s := l.slot(seq); s.state == empty && s.packet.Seq == -seq {
 			s.packet.Seq = 0
 			l.counts.Late++
+			l.lates = odd(l.lates, seq)
 		} else {
 			l.counts.Duplicate++
+			l.dups = odd(l.dups, seq)
 		}
 		return
 	}
@@ -175,6 +179,7 @@ func (l *Ledger) place(now time.Duration, seq int64, payload []byte) {
 	s := l.slot(seq)
 	if s.state == have {
 		l.counts.Duplicate++
+		l.dups = odd(l.dups, seq)
 		return
 	}
 	p := Packet{
@@ -204,6 +209,21 @@ func (l *Ledger) place(now time.Duration, seq int64, payload []byte) {
 		l.time.note(p.Time)
 		l.pace(now)
 	}
+}
+
+func odd(list []int64, seq int64) []int64 {
+	if len(list) < maxOddities {
+		list = append(list, seq)
+	}
+	return list
+}
+
+// takeOddities returns the numbers of the duplicates and of the packets that came
+// too late, since it was last called.
+func (l *Ledger) takeOddities() (dups, lates []int64) {
+	dups, lates = l.dups, l.lates
+	l.dups, l.lates = nil, nil
+	return dups, lates
 }
 
 // Header is that of the last packet pushed.

@@ -11,6 +11,7 @@ type opusDepacketiser struct{ told bool }
 
 func (*opusDepacketiser) single() bool       { return true }
 func (*opusDepacketiser) starts([]byte) bool { return true }
+func (*opusDepacketiser) restarts() bool     { return false }
 func (*opusDepacketiser) resume()            {}
 
 func (o *opusDepacketiser) assemble(packets []Packet) (Frame, error) {

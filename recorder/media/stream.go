@@ -23,17 +23,19 @@ type Tally struct {
 	Packets Counts
 	Whole   int64
 	Damaged int64
-	Missing int64 // counted as far as can be known
-	Unknown bool  // frames are missing of which the number cannot be known
-	Bytes   int64 // of whole frames
+	Missing int64 // that many are missing for certain
+	// Uncertain is how many more may be missing at most: see [Hole].
+	Uncertain int64
+	Bytes     int64 // of whole frames
 }
 
 // Output is what a stream yields: a whole frame, with the hole before it if
 // frames are missing there; at the end maybe a hole alone, with a Frame that
-// has no Data.
+// has no Data. A frame that was seen in part comes alone and before its hole.
 type Output struct {
-	Frame Frame
-	Hole  *Hole
+	Frame   Frame
+	Hole    *Hole
+	Damaged *Damaged
 }
 
 // Stream takes the packets of one RTP stream and yields its frames, from when
@@ -55,8 +57,9 @@ type Stream struct {
 
 	level   int // loudest since it was last read, dBov; -128: none
 	queue   []Output
-	pending Counts // of packets since the last frame was decided
-	final   bool   // the sender is gone: what is not there will not come
+	pending Fates // of packets since the last frame was decided
+	log     Fates // of packets that are in kept and were not taken by TakeFates
+	final   bool  // the sender is gone: what is not there will not come
 	aside   []aside
 }
 
@@ -65,7 +68,7 @@ const maxAside = 3000
 
 type aside struct {
 	output output
-	counts Counts
+	fates  Fates
 }
 
 type gate uint8
@@ -100,7 +103,7 @@ func (s *Stream) Open() {
 		return
 	}
 	s.gate, s.from, s.fresh = waiting, s.ledger.High(), true
-	s.kept = Tally{}
+	s.kept, s.log = Tally{}, Fates{}
 }
 
 // Hold is [Stream.Open], but the frames are set aside until [Stream.Release]:
@@ -127,7 +130,7 @@ func (s *Stream) Release(from time.Duration) {
 		if s.gate == waiting && a.output.frame.Arrival < from {
 			continue
 		}
-		s.pending = a.counts
+		s.pending = a.fates
 		s.keep(a.output)
 	}
 	s.aside, s.pending = nil, later
@@ -194,6 +197,13 @@ func (s *Stream) Pop(now time.Duration) (Output, bool) {
 			return Output{}, false
 		}
 		if s.gate == closing && p.Seq > s.to {
+			// Of what was given up before it, this much was sent before the end.
+			if n := min(p.Gap, s.to-(p.Seq-p.Gap)+1); n > 0 {
+				s.pending.add(p.Seq-p.Gap, FateLost, n)
+				s.asm.cutOff(n)
+				s.collect()
+				p.Gap -= n
+			}
 			s.end()
 		}
 		s.take(p)
@@ -204,27 +214,12 @@ func (s *Stream) take(p Packet) {
 	// A packet that is a frame by itself is counted with that frame; any other
 	// first decides the frame before it.
 	if s.asm.codec.single() {
-		s.count(p)
+		s.pending.packet(p)
 	}
 	s.asm.push(p)
 	s.collect()
 	if !s.asm.codec.single() {
-		s.count(p)
-	}
-}
-
-func (s *Stream) count(p Packet) {
-	c := &s.pending
-	c.Received++
-	c.Lost += p.Gap
-	switch {
-	case p.Again:
-		c.Recovered++
-	case p.Late:
-		c.Reordered++
-	}
-	if len(p.Payload) == 0 {
-		c.Padding++
+		s.pending.packet(p)
 	}
 }
 
@@ -256,10 +251,17 @@ func (s *Stream) collect() {
 	for _, o := range s.asm.out {
 		s.account(o)
 	}
+	clear(s.asm.out)
 	s.asm.out = s.asm.out[:0]
 }
 
 func (s *Stream) account(o output) {
+	if o.damaged != nil {
+		if s.gate == open || s.gate == closing {
+			s.queue = append(s.queue, Output{Damaged: o.damaged})
+		}
+		return
+	}
 	f := o.frame
 	if f.Config != nil {
 		s.config = f.Config
@@ -267,9 +269,9 @@ func (s *Stream) account(o output) {
 	s.all.frame(o)
 	if s.gate == held {
 		if f.First > s.from && len(s.aside) < maxAside {
-			s.aside = append(s.aside, aside{output: o, counts: s.pending})
+			s.aside = append(s.aside, aside{output: o, fates: s.pending})
 		}
-		s.pending = Counts{}
+		s.pending = Fates{}
 		return
 	}
 	s.keep(o)
@@ -282,11 +284,13 @@ func (s *Stream) keep(o output) {
 	if s.gate == waiting && begins {
 		s.gate = open
 		s.dup, s.late = s.ledger.Counts().Duplicate, s.ledger.Counts().Late
+		s.ledger.takeOddities()
 		o.hole = nil
-		s.pending.beginWith(f.Last - f.First + 1)
+		// Those between it and the frame before are of neither.
+		s.pending = s.pending.since(f.First)
 	}
 	if s.gate != open && s.gate != closing {
-		s.pending = Counts{}
+		s.pending = Fates{}
 		return
 	}
 	if s.fresh {
@@ -295,33 +299,36 @@ func (s *Stream) keep(o output) {
 	s.settle()
 	s.kept.frame(o)
 	out := Output{Frame: f}
-	if h := o.hole; h != nil && (h.Damaged > 0 || h.Missing != 0) {
+	if h := o.hole; h != nil && (h.Damaged > 0 || h.Missing > 0 || h.Uncertain > 0) {
 		out.Hole = h
 	}
 	s.queue = append(s.queue, out)
 }
 
-// beginWith leaves the packets of the first frame that is kept, of which there
-// are n, and forgets those between it and the frame before.
-func (c *Counts) beginWith(n int64) {
-	c.Received = min(c.Received, n)
-	c.Recovered = min(c.Recovered, c.Received)
-	c.Reordered = min(c.Reordered, c.Received-c.Recovered)
-	c.Padding = min(c.Padding, c.Received)
-	c.Lost = 0
-}
-
 // settle adds the packets since the last frame to what is kept.
 func (s *Stream) settle() {
 	k := &s.kept.Packets
-	k.Received += s.pending.Received
-	k.Recovered += s.pending.Recovered
-	k.Reordered += s.pending.Reordered
-	k.Lost += s.pending.Lost
-	k.Padding += s.pending.Padding
+	n := s.pending.counts()
+	k.Received += n.Received
+	k.Recovered += n.Recovered
+	k.Reordered += n.Reordered
+	k.Lost += n.Lost
+	k.Padding += n.Padding
 	c := s.ledger.Counts()
 	k.Duplicate, k.Late = c.Duplicate-s.dup, c.Late-s.late
-	s.pending = Counts{}
+	s.log.append(s.pending)
+	s.pending.reset()
+}
+
+// TakeFates returns what became of the packets that are counted in what is kept,
+// since it was last called.
+func (s *Stream) TakeFates() Fates {
+	f := s.log
+	s.log = Fates{}
+	if s.gate == open || s.gate == closing {
+		f.Duplicate, f.Late = s.ledger.takeOddities()
+	}
+	return f
 }
 
 func (t *Tally) frame(o output) {
@@ -334,11 +341,8 @@ func (t *Tally) frame(o output) {
 
 func (t *Tally) hole(h *Hole) {
 	t.Damaged += h.Damaged
-	if h.Missing < 0 {
-		t.Unknown = true
-	} else {
-		t.Missing += h.Missing
-	}
+	t.Missing += h.Missing
+	t.Uncertain += h.Uncertain
 }
 
 // Measured returns the tally since the stream began.
