@@ -28,13 +28,16 @@ type LeafKind string
 const (
 	LeafInit  LeafKind = "init"
 	LeafMedia LeafKind = "media"
+	// LeafLedger is a page of the track's ledger ([LedgerPageLine] says which);
+	// since version 2 of the leaf.
+	LeafLedger LeafKind = "ledger"
 )
 
 // Leaf is one entry of a recording's Merkle tree (RFC 6962 hashing over its
 // [Canonical] bytes), in append order. It commits to one stored object.
 type Leaf struct {
 	Type      string   `json:"type"`    // TypeLeaf
-	Version   int      `json:"version"` // 1
+	Version   int      `json:"version"` // 1; 2 for kinds that version 1 does not have
 	Kind      LeafKind `json:"kind"`
 	Salt      string   `json:"salt"` // 32 random bytes, lower-case hex
 	Recording ID       `json:"recording"`
@@ -45,10 +48,11 @@ type Leaf struct {
 	// own number for an init, the one it is decoded with for media.
 	Init int `json:"init"`
 	// Index numbers the media segments of the track from 0 over all parts, in
-	// presentation order. It is 0 for an init.
+	// presentation order. It is 0 for an init. Ledger pages are numbered from 1.
 	Index int `json:"index"`
 	// Start and End bound the segment in interview time, half-open. Both are
-	// the time of creation for an init.
+	// the time of creation for an init, those of the first and last line for a
+	// ledger page.
 	Start Offset `json:"start"`
 	End   Offset `json:"end"`
 	// DecodeTime is the stored tfdt: the unwrapped RTP timestamp of the first
@@ -56,7 +60,8 @@ type Leaf struct {
 	DecodeTime string `json:"decodeTime"`
 	// Duration is in units of the track's timescale; 0 for an init.
 	Duration int64 `json:"duration"`
-	// Frames counts the samples inside; 0 for an init.
+	// Frames counts the samples inside; 0 for an init; lines behind the first for
+	// a ledger page.
 	Frames int `json:"frames"`
 	// Independent: the segment starts at a random access point. False means
 	// that it is played, cut and granted only with its predecessors.
@@ -79,7 +84,7 @@ func (l Leaf) Range() Range { return Range{From: l.Start, Until: l.End} }
 // one interview. Its leaves are in pages of PageSize, one JSON line a leaf.
 type Manifest struct {
 	Type      string `json:"type"`    // TypeManifest
-	Version   int    `json:"version"` // 1
+	Version   int    `json:"version"` // 1 or 2; fields that are new in 2 say so
 	Recording ID     `json:"recording"`
 	Interview ID     `json:"interview"`
 	Case      ID     `json:"case"`
@@ -133,6 +138,8 @@ type ManifestTrack struct {
 	Anchors   []Anchor  `json:"anchors"`
 	Packets   Packets   `json:"packets"`
 	Frames    Frames    `json:"frames"`
+	// Ledgers counts the pages of the track's ledger; since version 2.
+	Ledgers int `json:"ledgers,omitempty"`
 }
 
 // Anchor ties a track's media time to interview time. Between anchors media
@@ -155,13 +162,22 @@ type Packets struct {
 	Lost      int64 `json:"lost"`      // never arrived
 	Duplicate int64 `json:"duplicate"`
 	Padding   int64 `json:"padding"` // carried no media
+	// Since version 2, absent if 0: Reordered arrived after a later one without
+	// having been asked for; Late arrived after they were given up, and are in Lost.
+	Reordered int64 `json:"reordered,omitempty"`
+	Late      int64 `json:"late,omitempty"`
 }
 
 // Frames counts frames of a track.
 type Frames struct {
 	Whole   int64 `json:"whole"`
-	Damaged int64 `json:"damaged"` // seen in part; kept aside, not in the samples
-	Missing int64 `json:"missing"` // never seen, by the source's own count or the gaps; -1: cannot be known
+	Damaged int64 `json:"damaged"` // seen in part; kept aside in the ledger, not in the samples
+	// Missing were never seen. In version 1, -1 says that the number cannot be known.
+	Missing int64 `json:"missing"`
+	// Uncertain is how many more may be missing at most, since version 2; absent if
+	// 0: Missing is exact. What the source sent is Whole + Damaged + Missing, and at
+	// most Uncertain more.
+	Uncertain int64 `json:"uncertain,omitempty"`
 }
 
 // Part is an unbroken stretch of an interview.
@@ -218,8 +234,15 @@ type Gap struct {
 	End   Offset `json:"end"`
 	// Cause: "packet-loss", "capture-stall", "source-away", "pause", "restart", "damaged",
 	// "storage-full": neither disk nor memory of the recorder took more.
-	Cause  string `json:"cause"`
-	Frames int64  `json:"frames"` // how many frames are missing; -1: cannot be known
+	Cause string `json:"cause"`
+	// Frames is how many frames are missing; -1: nothing was received from which
+	// it could be counted.
+	Frames int64 `json:"frames"`
+	// Since version 2, absent if 0. Uncertain is how many more may be missing at
+	// most, by the packets that were lost: see [Frames]. Ledger is the page of the
+	// track's ledger in which what arrived of damaged frames begins.
+	Uncertain int64 `json:"uncertain,omitempty"`
+	Ledger    int   `json:"ledger,omitempty"`
 }
 
 // Tree is the head of the recording's Merkle tree.

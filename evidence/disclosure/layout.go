@@ -3,6 +3,7 @@ package disclosure
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/seal"
@@ -75,12 +76,15 @@ func SealFiles(base string, s seal.Sealed) map[string][]byte {
 func PageFile(i int) string { return fmt.Sprintf("data/recording/pages/page-%04d.jsonl", i) }
 
 // MediaFile is one file under data/media: an init and the media that is decoded
-// with it, of one track and part, in presentation order. It plays by itself.
+// with it, of one track and part, in presentation order. It plays by itself. Or it
+// is a track's ledger, its pages one after another.
 type MediaFile struct {
 	Name  string
 	Track evidence.ManifestTrack
-	Part  int // 0 for an init that no media needs
+	Part  int // 0 for an init that no media needs, and for a ledger
 	Init  int
+	// Ledger: see evidence/FORMAT.md.
+	Ledger bool
 	// Positions in the recording's tree: the init, then the media.
 	Positions []int64
 	// Size is the sum of the stored plaintexts, in bytes.
@@ -96,8 +100,12 @@ func MediaFiles(m evidence.Manifest, leaves []evidence.Leaf) ([]MediaFile, error
 		leaf     evidence.Leaf
 		position int64
 	}
-	inits, media := map[evidence.ID]map[int]place{}, map[evidence.ID][]place{}
+	inits, media, ledgers := map[evidence.ID]map[int]place{}, map[evidence.ID][]place{}, map[evidence.ID][]place{}
 	for i, l := range leaves {
+		if l.Kind == evidence.LeafLedger {
+			ledgers[l.Track] = append(ledgers[l.Track], place{l, int64(i)})
+			continue
+		}
 		if l.Kind == evidence.LeafInit {
 			if inits[l.Track] == nil {
 				inits[l.Track] = map[int]place{}
@@ -135,6 +143,18 @@ func MediaFiles(m evidence.Manifest, leaves []evidence.Leaf) ([]MediaFile, error
 			}
 			file.Positions = append(file.Positions, p.position)
 			file.Size += p.leaf.Plain.Size
+		}
+		if pages := ledgers[t.ID]; len(pages) > 0 {
+			f := MediaFile{Name: fmt.Sprintf("data/recording/ledger/%s.jsonl", names[t.ID]), Track: t, Ledger: true}
+			slices.SortStableFunc(pages, func(a, b place) int { return a.leaf.Index - b.leaf.Index })
+			for i, p := range pages {
+				if p.leaf.Index != i+1 {
+					return nil, fmt.Errorf("%w: the ledger of track %s lacks a page or has one twice", evidence.ErrInvalid, t.ID)
+				}
+				f.Positions = append(f.Positions, p.position)
+				f.Size += p.leaf.Plain.Size
+			}
+			files = append(files, f)
 		}
 		for n := range len(inits[t.ID]) {
 			init, ok := inits[t.ID][n]

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -28,7 +29,7 @@ func ParseManifest(data []byte) (evidence.Manifest, error) {
 	if len(data) > maxManifest {
 		return m, fmt.Errorf("%w: manifest of %d bytes", evidence.ErrInvalid, len(data))
 	}
-	if err := checkVersion(data, evidence.TypeManifest, 1); err != nil {
+	if err := checkVersion(data, evidence.TypeManifest, 1, 2); err != nil {
 		return m, err
 	}
 	if err := evidence.DecodeCanonical(data, &m); err != nil {
@@ -40,7 +41,7 @@ func ParseManifest(data []byte) (evidence.Manifest, error) {
 	return m, nil
 }
 
-func checkVersion(data []byte, kind string, version int) error {
+func checkVersion(data []byte, kind string, versions ...int) error {
 	var head struct {
 		Type    string `json:"type"`
 		Version int    `json:"version"`
@@ -48,7 +49,7 @@ func checkVersion(data []byte, kind string, version int) error {
 	if err := json.Unmarshal(data, &head); err != nil {
 		return fmt.Errorf("%w: %v", evidence.ErrInvalid, err)
 	}
-	if head.Type != kind || head.Version != version {
+	if head.Type != kind || !slices.Contains(versions, head.Version) {
 		return fmt.Errorf("%w: %q version %d", evidence.ErrUnknownFormat, clip(head.Type), head.Version)
 	}
 	return nil
@@ -80,7 +81,17 @@ func checkManifest(m evidence.Manifest) error {
 	if err := checkSources(m); err != nil {
 		return err
 	}
+	if m.Version < 2 && onlySince2(m) {
+		return fmt.Errorf("a field of version 2 in a manifest of version 1")
+	}
 	return checkTimeline(m)
+}
+
+// onlySince2 reports whether the manifest has a field that version 1 does not know.
+func onlySince2(m evidence.Manifest) bool {
+	return slices.ContainsFunc(m.Tracks, func(t evidence.ManifestTrack) bool {
+		return t.Ledgers != 0 || t.Packets.Reordered != 0 || t.Packets.Late != 0 || t.Frames.Uncertain != 0
+	}) || slices.ContainsFunc(m.Gaps, func(g evidence.Gap) bool { return g.Uncertain != 0 || g.Ledger != 0 })
 }
 
 func checkHead(t evidence.Tree) error {
@@ -112,8 +123,9 @@ func checkSources(m evidence.Manifest) error {
 		}
 		sources[s.ID], names[s.Name] = true, true
 	}
-	tracks := map[evidence.ID]bool{}
+	tracks, ledgers := map[evidence.ID]bool{}, map[evidence.ID]int{}
 	for i, t := range m.Tracks {
+		ledgers[t.ID] = t.Ledgers
 		if _, err := evidence.ParseID(string(t.ID)); err != nil || tracks[t.ID] {
 			return fmt.Errorf("track %d has no id of its own", i)
 		}
@@ -136,14 +148,17 @@ func checkSources(m evidence.Manifest) error {
 			}
 		}
 		p, f := t.Packets, t.Frames
-		for _, n := range []int64{p.Received, p.Recovered, p.Lost, p.Duplicate, p.Padding, f.Whole, f.Damaged, f.Missing + 1} {
+		if m.Version > 1 && f.Missing < 0 {
+			return fmt.Errorf("track %d has a negative count", i)
+		}
+		for _, n := range []int64{p.Received, p.Recovered, p.Lost, p.Duplicate, p.Padding, p.Reordered, p.Late, f.Whole, f.Damaged, f.Missing + 1, f.Uncertain, int64(t.Ledgers)} {
 			if n < 0 {
 				return fmt.Errorf("track %d has a negative count", i)
 			}
 		}
 	}
 	for i, g := range m.Gaps {
-		if !tracks[g.Track] || g.Start < 0 || g.End < g.Start || !codePattern.MatchString(g.Cause) || g.Frames < -1 {
+		if !tracks[g.Track] || g.Start < 0 || g.End < g.Start || !codePattern.MatchString(g.Cause) || g.Frames < -1 || g.Uncertain < 0 || g.Ledger < 0 || g.Ledger > ledgers[g.Track] {
 			return fmt.Errorf("gap %d is malformed", i)
 		}
 	}

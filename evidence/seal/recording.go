@@ -207,16 +207,19 @@ func ParseLeaf(data []byte) (evidence.Leaf, error) {
 		return l, fmt.Errorf("%w: leaf of %d bytes", evidence.ErrInvalid, len(data))
 	}
 	if err := evidence.DecodeCanonical(data, &l); err != nil {
-		if other := checkVersion(data, evidence.TypeLeaf, 1); other != nil {
+		if other := checkVersion(data, evidence.TypeLeaf, 1, 2); other != nil {
 			return evidence.Leaf{}, other
 		}
 		return evidence.Leaf{}, err
 	}
-	if l.Type != evidence.TypeLeaf || l.Version != 1 {
+	if l.Type != evidence.TypeLeaf || l.Version < 1 || l.Version > 2 {
 		return evidence.Leaf{}, fmt.Errorf("%w: %q version %d", evidence.ErrUnknownFormat, clip(l.Type), l.Version)
 	}
 	if err := checkLeaf(l); err != nil {
-		return evidence.Leaf{}, fmt.Errorf("%w: %w", evidence.ErrInvalid, err)
+		if !errors.Is(err, evidence.ErrUnknownFormat) {
+			err = fmt.Errorf("%w: %w", evidence.ErrInvalid, err)
+		}
+		return evidence.Leaf{}, err
 	}
 	return l, nil
 }
@@ -245,8 +248,23 @@ func checkLeaf(l evidence.Leaf) error {
 		return errors.New("an init has no index, times or frames")
 	case l.Kind == evidence.LeafMedia && (l.Duration < 1 || l.Frames < 1 || l.End <= l.Start):
 		return errors.New("a segment has frames and lasts")
-	case l.Kind != evidence.LeafInit && l.Kind != evidence.LeafMedia:
+	}
+	if l.Version == 2 {
+		return checkLeaf2(l)
+	}
+	if l.Kind != evidence.LeafInit && l.Kind != evidence.LeafMedia {
 		return fmt.Errorf("its kind is %q", clip(string(l.Kind)))
+	}
+	return nil
+}
+
+// checkLeaf2 checks a leaf of a kind that version 1 does not have.
+func checkLeaf2(l evidence.Leaf) error {
+	switch {
+	case l.Kind != evidence.LeafLedger:
+		return fmt.Errorf("%w: leaf of kind %q, version 2", evidence.ErrUnknownFormat, clip(string(l.Kind)))
+	case l.Index < 1 || l.Init != 0 || l.DecodeTime != "0" || l.Duration != 0 || l.Frames < 1 || l.End < l.Start || !l.Independent:
+		return errors.New("a ledger page has a number, lines and times, and nothing else")
 	}
 	return nil
 }

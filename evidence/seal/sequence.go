@@ -20,10 +20,12 @@ const (
 	holeAllowed evidence.Offset = 40_000
 )
 
-// TrackLeaves are the leaves of one track: inits by number and media by index.
+// TrackLeaves are the leaves of one track: inits by number, media by index, pages
+// of the ledger by theirs.
 type TrackLeaves struct {
-	Inits []evidence.Leaf
-	Media []evidence.Leaf
+	Inits   []evidence.Leaf
+	Media   []evidence.Leaf
+	Ledgers []evidence.Leaf
 }
 
 // ByTrack sorts leaves by track: inits by their number, media by index, which is
@@ -39,15 +41,19 @@ func ByTrack(leaves []evidence.Leaf) map[evidence.ID]*TrackLeaves {
 			t = new(TrackLeaves)
 			tracks[l.Track] = t
 		}
-		if l.Kind == evidence.LeafInit {
+		switch l.Kind {
+		case evidence.LeafInit:
 			t.Inits = append(t.Inits, l)
-		} else {
+		case evidence.LeafMedia:
 			t.Media = append(t.Media, l)
+		case evidence.LeafLedger:
+			t.Ledgers = append(t.Ledgers, l)
 		}
 	}
 	for _, t := range tracks {
 		slices.SortStableFunc(t.Inits, func(a, b evidence.Leaf) int { return a.Init - b.Init })
 		slices.SortStableFunc(t.Media, func(a, b evidence.Leaf) int { return a.Index - b.Index })
+		slices.SortStableFunc(t.Ledgers, func(a, b evidence.Leaf) int { return a.Index - b.Index })
 	}
 	return tracks
 }
@@ -98,6 +104,15 @@ func checkLeaves(in RecordingInput, m evidence.Manifest, leaves []evidence.Leaf,
 		for i, l := range tl.Media {
 			if l.Index != i {
 				report(check, in.ManifestFile, "Track %s has no segment %d, or has it twice.", t.ID, i)
+				break
+			}
+		}
+		if len(tl.Ledgers) != t.Ledgers {
+			report(check, in.ManifestFile, "The ledger of track %s has %d pages; the manifest counts %d.", t.ID, len(tl.Ledgers), t.Ledgers)
+		}
+		for i, l := range tl.Ledgers {
+			if l.Index != i+1 {
+				report(check, in.ManifestFile, "The ledger of track %s has no page %d, or has it twice.", t.ID, i+1)
 				break
 			}
 		}

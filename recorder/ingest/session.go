@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +42,7 @@ type SenderReport struct {
 	RTP     uint32
 	Packets uint32
 	Octets  uint32
+	Raw     []byte // the RTCP packet as it came
 }
 
 // Track is one stream of a session.
@@ -227,17 +230,32 @@ func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiv
 
 func (s *Session) readReports(receiver *webrtc.RTPReceiver, to Receiver, done chan<- struct{}) {
 	defer close(done)
+	buf := make([]byte, receiveMTU)
 	for {
-		packets, _, err := receiver.ReadRTCP()
+		n, _, err := receiver.Read(buf)
 		if err != nil {
 			return
 		}
-		for _, p := range packets {
-			if sr, ok := p.(*rtcp.SenderReport); ok {
-				to.Report(SenderReport{NTP: sr.NTPTime, RTP: sr.RTPTime, Packets: sr.PacketCount, Octets: sr.OctetCount})
-			}
+		for _, r := range senderReports(buf[:n]) {
+			to.Report(r)
 		}
 	}
+}
+
+// senderReports takes those of a compound RTCP packet (RFC 3550 section 6.1).
+func senderReports(compound []byte) (out []SenderReport) {
+	for len(compound) >= 4 {
+		size := (int(binary.BigEndian.Uint16(compound[2:])) + 1) * 4
+		if size > len(compound) {
+			return out
+		}
+		var sr rtcp.SenderReport
+		if raw := compound[:size]; raw[1] == byte(rtcp.TypeSenderReport) && sr.Unmarshal(raw) == nil {
+			out = append(out, SenderReport{NTP: sr.NTPTime, RTP: sr.RTPTime, Packets: sr.PacketCount, Octets: sr.OctetCount, Raw: bytes.Clone(raw)})
+		}
+		compound = compound[size:]
+	}
+	return out
 }
 
 type discard struct{}

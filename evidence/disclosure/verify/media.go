@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -54,15 +55,24 @@ func (e *examination) mediaFiles() {
 		})
 	}
 	group.Wait() // the functions return nil
-	segments := 0
+	segments, files, ledgers := 0, 0, 0
 	for _, m := range all {
-		if m != nil {
-			e.report.Findings = append(e.report.Findings, m.findings...)
+		if m == nil {
+			continue
+		}
+		e.report.Findings = append(e.report.Findings, m.findings...)
+		if m.file.Ledger {
+			ledgers++
+		} else {
 			segments += m.good
+			files++
 		}
 	}
 	if e.report.Findings.Of("media.segments") == "" {
-		e.add("media.segments", seal.Holds, "", "%s in %s are the sealed ones, in their order and complete.", plural(segments, "segment"), plural(len(e.media), "media file"))
+		e.add("media.segments", seal.Holds, "", "%s in %s are the sealed ones, in their order and complete.", plural(segments, "segment"), plural(files, "media file"))
+	}
+	if ledgers > 0 && e.report.Findings.Of("media.ledger") == "" {
+		e.add("media.ledger", seal.Holds, "", "The fates of single packets and frames add up to the sealed counts of every track.")
 	}
 	if e.report.Findings.Of("media.times") == "" {
 		e.add("media.times", seal.Holds, "", "Decode times, durations and frame counts inside the media are the sealed ones.")
@@ -77,6 +87,7 @@ type mediaCheck struct {
 	sum      string // SHA-256 of the whole file
 	good     int    // segments that match their leaves
 	init     *track
+	ledger   evidence.LedgerSum
 	buf      []byte
 	reported int
 }
@@ -123,7 +134,34 @@ func (m *mediaCheck) run() error {
 		m.fail("media.segments", "%d bytes follow the last sealed segment.", n)
 	}
 	m.sum = hex.EncodeToString(whole.Sum(nil))
+	if m.file.Ledger && m.good == len(m.file.Positions) && len(m.findings) == 0 {
+		m.balance()
+	}
 	return nil
+}
+
+// page reads a page of the ledger.
+func (m *mediaCheck) page(data []byte, leaf evidence.Leaf) {
+	const check = "media.ledger"
+	head, sum, lines, err := evidence.ParseLedgerPage(data)
+	switch {
+	case errors.Is(err, evidence.ErrUnknownFormat):
+		m.findings.Add(check, seal.CannotJudge, m.file.Name, "Page %d of the ledger cannot be judged: %v.", leaf.Index, err)
+	case err != nil:
+		m.fail(check, "Page %d of the ledger cannot be read: %v.", leaf.Index, err)
+	case head.Recording != leaf.Recording || head.Track != leaf.Track || head.Page != leaf.Index || lines != leaf.Frames:
+		m.fail(check, "Page %d of the ledger is not the one that its leaf says.", leaf.Index)
+	}
+	m.ledger = m.ledger.Plus(sum)
+}
+
+// balance compares what the ledger adds up to with the manifest's counts.
+func (m *mediaCheck) balance() {
+	p, f := m.file.Track.Packets, m.file.Track.Frames
+	want := evidence.LedgerSum{Received: p.Received, Recovered: p.Recovered, Reordered: p.Reordered, Lost: p.Lost, Padding: p.Padding, Damaged: f.Damaged, Reports: m.ledger.Reports}
+	if m.ledger != want {
+		m.fail("media.ledger", "The ledger adds up to %+v; the manifest counts %+v.", m.ledger, want)
+	}
 }
 
 // segment reads one piece, adds it to the whole and compares it with its leaf.
@@ -148,7 +186,11 @@ func (m *mediaCheck) segment(in io.Reader, whole hash.Hash, leaf evidence.Leaf) 
 		return nil
 	}
 	m.good++
-	m.times(data, leaf)
+	if leaf.Kind == evidence.LeafLedger {
+		m.page(data, leaf)
+	} else {
+		m.times(data, leaf)
+	}
 	return nil
 }
 
@@ -197,6 +239,9 @@ func (m *mediaCheck) times(data []byte, leaf evidence.Leaf) {
 func piece(l evidence.Leaf) string {
 	if l.Kind == evidence.LeafInit {
 		return fmt.Sprintf("Init %d", l.Init)
+	}
+	if l.Kind == evidence.LeafLedger {
+		return fmt.Sprintf("Page %d of the ledger", l.Index)
 	}
 	return fmt.Sprintf("Segment %d", l.Index)
 }

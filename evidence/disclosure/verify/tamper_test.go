@@ -99,8 +99,8 @@ var tamperings = []struct {
 	{"manifest not canonical, but sealed", func(t testing.TB, s *scene, f testutil.Files) {
 		sealRecording(t, s.w, f, bytes.Replace(f[disclosure.RecordingFile], []byte(`{"agency"`), []byte(`{ "agency"`), 1))
 	}, left, Failed, []string{"recording.manifest"}, ""},
-	{"manifest of a later version", remanifest(func(m *evidence.Manifest) { m.Version = 2 }), logged, Unjudged, []string{"recording.manifest"}, seal.CannotJudge},
-	{"leaf of a later version", releaf(func(l []evidence.Leaf, _ *evidence.Manifest) []evidence.Leaf { l[3].Version = 2; return l }), logged, Unjudged, []string{"recording.leaves", "recording.times", "media.segments"}, seal.CannotJudge},
+	{"manifest of a later version", remanifest(func(m *evidence.Manifest) { m.Version = 3 }), logged, Unjudged, []string{"recording.manifest"}, seal.CannotJudge},
+	{"leaf of a later version", releaf(func(l []evidence.Leaf, _ *evidence.Manifest) []evidence.Leaf { l[3].Version = 3; return l }), logged, Unjudged, []string{"recording.leaves", "recording.times", "media.segments"}, seal.CannotJudge},
 	{"outline of another recording", func(t testing.TB, s *scene, f testutil.Files) {
 		m := manifestOf(t, f)
 		m.StartedAt--
