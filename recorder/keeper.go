@@ -24,7 +24,8 @@ type sealJob struct {
 	part       int
 	segment    media.Segment
 	start, end evidence.Offset
-	positions  []spool.Position // of its frames in the journal
+	positions  []spool.Position // of its frames, or lines, in the journal
+	ledger     int              // page of the track's ledger; 0: it is a segment
 }
 
 // keeper encrypts a recording's segments, gives them their place in its tree,
@@ -123,6 +124,9 @@ func (k *keeper) keep(job sealJob) {
 	if seg.Config != nil {
 		leaf.Kind, leaf.DecodeTime, leaf.Independent = evidence.LeafInit, "0", true
 	}
+	if job.ledger > 0 {
+		leaf.Version, leaf.Kind, leaf.Index, leaf.DecodeTime = 2, evidence.LeafLedger, job.ledger, "0"
+	}
 	position, err := k.tree.Append(leaf)
 	if err != nil {
 		k.s.r.log.Error("a segment does not fit the tree", "interview", k.s.iv.ID, "err", err)
@@ -135,7 +139,7 @@ func (k *keeper) keep(job sealJob) {
 		Meta: encodeJSON(objectMeta{Segment: &evidence.Segment{Leaf: leaf, Position: position}}),
 	})
 	k.s.r.metrics.segments.Add(1)
-	if seg.Config == nil {
+	if leaf.Kind == evidence.LeafMedia {
 		k.counts[job.track.ev.ID]++
 	}
 	k.putPages(int(k.tree.Size() / evidence.PageSize))
@@ -314,6 +318,7 @@ func (k *keeper) checkpoint(ctx context.Context) {
 	for _, t := range tracks {
 		t.mu.Lock()
 		need(t.positions)
+		need(t.noted.positions)
 		t.mu.Unlock()
 	}
 	k.mu.Lock()
@@ -357,7 +362,7 @@ func (s *sitting) saveState() spool.Position {
 		st.Tracks = append(st.Tracks, savedTrack{Number: t.number, ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale})
 		st.Configs = append(st.Configs, s.configs[t.number]...)
 		t.mu.Lock()
-		st.Ledgers = append(st.Ledgers, savedLedger{Track: t.number, Counts: t.counts})
+		st.Ledgers = append(st.Ledgers, t.savedLocked())
 		t.mu.Unlock()
 		for _, a := range s.anchors[t.number] {
 			st.Anchors = append(st.Anchors, savedAnchor{Track: t.number, Anchor: a})

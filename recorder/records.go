@@ -28,6 +28,7 @@ const (
 	recPhase   byte = 12 // JSON of savedPhase: the state of the interview from here on
 	recSource  byte = 13 // JSON of savedSource
 	recOpening byte = 14 // JSON of evidence.Opening: of an event's note; personal
+	recLine    byte = 15 // binary: a line of a track's ledger
 )
 
 // savedVersion is that of the records that are JSON.
@@ -98,16 +99,18 @@ func (c savedConfig) config() media.Config {
 type savedLedger struct {
 	Track  int            `json:"track"`
 	Counts evidenceCounts `json:"counts"`
+	// Lines of the ledger so far, and what they add up to.
+	Lines int                `json:"lines"`
+	Noted evidence.LedgerSum `json:"noted"`
 }
 
 // evidenceCounts is what a track came to, in the words of the manifest.
 type evidenceCounts struct {
 	Packets   evidence.Packets `json:"packets"`
-	Reordered int64            `json:"reordered"`
 	Whole     int64            `json:"whole"`
 	Damaged   int64            `json:"damaged"`
 	Missing   int64            `json:"missing"`
-	Unknown   bool             `json:"unknown"`
+	Uncertain int64            `json:"uncertain"`
 	Bytes     int64            `json:"bytes"`
 }
 
@@ -118,11 +121,12 @@ func (c evidenceCounts) add(t media.Tally) evidenceCounts {
 	c.Packets.Lost += t.Packets.Lost
 	c.Packets.Duplicate += t.Packets.Duplicate
 	c.Packets.Padding += t.Packets.Padding
-	c.Reordered += t.Packets.Reordered
+	c.Packets.Reordered += t.Packets.Reordered
+	c.Packets.Late += t.Packets.Late
 	c.Whole += t.Whole
 	c.Damaged += t.Damaged
 	c.Missing += t.Missing
-	c.Unknown = c.Unknown || t.Unknown
+	c.Uncertain += t.Uncertain
 	c.Bytes += t.Bytes
 	return c
 }

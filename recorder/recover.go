@@ -20,6 +20,7 @@ type found struct {
 	state    savedState
 	hasState bool
 	frames   map[int][]savedFrame // by track, in order
+	lines    map[int][]savedLine  // likewise
 	segments map[int64]evidence.Segment
 	lastAt   evidence.Offset
 	lost     []string // records that could not be understood
@@ -34,7 +35,7 @@ func (r *Recorder) recover(ctx context.Context, interview evidence.ID) error {
 		return err
 	}
 	s := newSitting(r, iv)
-	f := &found{frames: map[int][]savedFrame{}, segments: map[int64]evidence.Segment{}}
+	f := &found{frames: map[int][]savedFrame{}, lines: map[int][]savedLine{}, segments: map[int64]evidence.Segment{}}
 	journal, report, err := r.spool.Recover(ctx, interview, s.confirm, spool.Replayer{Record: f.record, Pending: f.pending})
 	if err != nil {
 		return err
@@ -115,6 +116,12 @@ func (f *found) record(rec spool.Record) error {
 			frame.data = slices.Clone(frame.data)
 			f.frames[frame.track] = append(f.frames[frame.track], frame)
 			f.lastAt = max(f.lastAt, frame.arrival)
+		}
+	case recLine:
+		var line savedLine
+		if line, err = parseLine(rec.Payload); err == nil {
+			line.text = slices.Clone(line.text)
+			f.lines[line.track] = append(f.lines[line.track], line)
 		}
 	case recConfig:
 		var c savedConfig
@@ -255,7 +262,9 @@ func (s *sitting) restore(ctx context.Context, iv evidence.Interview, f *found) 
 	s.restoreState(iv, f)
 	for _, seg := range f.segments {
 		if n := seg.Leaf.Part; n <= len(s.parts) {
-			s.partReaches(n, seg.Leaf.End)
+			if seg.Leaf.Kind != evidence.LeafLedger {
+				s.partReaches(n, seg.Leaf.End)
+			}
 		} else {
 			return fmt.Errorf("%w: part %d of recording %s", evidence.ErrMissingState, n, iv.Recording)
 		}
@@ -280,12 +289,17 @@ type leafEnd struct {
 	media        int64 // where the last segment ends
 	end          evidence.Offset
 	frames       int64
+	pages, lines int // of the ledger
 }
 
 func (e *leafEnd) add(l evidence.Leaf) error {
 	if l.Kind == evidence.LeafInit {
 		e.inits, e.initSum = l.Init+1, l.Plain.SHA256
 		e.end = max(e.end, l.End)
+		return nil
+	}
+	if l.Kind == evidence.LeafLedger {
+		e.pages, e.lines = l.Index, e.lines+l.Frames
 		return nil
 	}
 	start, err := strconv.ParseUint(l.DecodeTime, 16, 63)
@@ -361,10 +375,10 @@ func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd) error {
 		if end == nil {
 			end = &leafEnd{}
 		}
-		var ledger evidenceCounts
+		var ledger savedLedger
 		for _, l := range f.state.Ledgers {
 			if l.Track == saved.Number {
-				ledger = l.Counts
+				ledger = l
 			}
 		}
 		src := sources[i]
@@ -374,12 +388,12 @@ func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd) error {
 }
 
 // restore makes one track again and closes what was open of it.
-func (s *source) restore(saved savedTrack, end *leafEnd, ledger evidenceCounts, f *found) {
+func (s *source) restore(saved savedTrack, end *leafEnd, ledger savedLedger, f *found) {
 	t := &track{source: s, number: saved.Number, ev: evidence.Track{
 		ID: saved.ID, Source: saved.Source, Interview: s.sitting.iv.ID, Kind: saved.Kind, Codec: saved.Codec, Timescale: saved.Timescale,
 	}}
 	t.clock = trackClock{timescale: saved.Timescale, source: &sourceClock{}}
-	t.part, t.closed = end.part, ledger
+	t.part, t.closed = end.part, ledger.Counts
 	t.place = placement{started: end.index > 0, media: end.media, end: end.end}
 	configs := map[int]media.Config{}
 	var last media.Config // of the last init that is stored
@@ -403,14 +417,15 @@ func (s *source) restore(saved savedTrack, end *leafEnd, ledger evidenceCounts, 
 		s.audio = t
 	}
 	t.init()
-	t.replay(f.frames[saved.Number], end, configs)
+	sum := t.reopenBook(f.lines[saved.Number], end, ledger)
+	t.replay(f.frames[saved.Number], end, configs, sum)
 	t.flush()
 	t.place.newPart()
 	t.broken = true
 }
 
 // replay feeds journalled frames that no stored segment holds.
-func (t *track) replay(frames []savedFrame, end *leafEnd, configs map[int]media.Config) {
+func (t *track) replay(frames []savedFrame, end *leafEnd, configs map[int]media.Config, ledger evidence.LedgerSum) {
 	whole := end.frames
 	config := 0
 	for _, saved := range frames {
@@ -431,18 +446,17 @@ func (t *track) replay(frames []savedFrame, end *leafEnd, configs map[int]media.
 		t.store(segments, err)
 		whole++
 	}
-	// Counts of packets are as of the last note; of frames everything is known.
+	// Packets are those of which the ledger tells; of frames everything is known.
 	c := &t.closed
-	c.Whole, c.Damaged, c.Missing, c.Unknown = whole, 0, 0, false
-	c.Packets.Received = max(c.Packets.Received, whole)
+	p := &c.Packets
+	p.Received, p.Recovered, p.Reordered, p.Lost, p.Padding = ledger.Received, ledger.Recovered, ledger.Reordered, ledger.Lost, ledger.Padding
+	c.Whole, c.Damaged, c.Missing, c.Uncertain = whole, ledger.Damaged, 0, 0
 	for _, g := range t.source.sitting.gapsOf(t.ev.ID) {
 		switch {
-		case g.Cause == causeDamaged:
-			c.Damaged += g.Frames
-		case g.Cause == causeLoss && g.Frames < 0:
-			c.Unknown = true
+		case g.Cause == causeLoss && g.Frames < 0: // of an earlier version of this program
 		case g.Cause == causeLoss || g.Cause == causeFull:
 			c.Missing += g.Frames
+			c.Uncertain += g.Uncertain
 		}
 	}
 	t.mu.Lock()

@@ -70,7 +70,11 @@ func (s *sitting) finish() {
 // farewell declares what a source that is away has not sent until the stop.
 func (s *source) farewell() {
 	for _, t := range s.tracks() {
-		if t == nil || t.part == 0 || t.feed != nil {
+		if t == nil || t.part == 0 {
+			continue
+		}
+		t.closeBook()
+		if t.feed != nil {
 			continue
 		}
 		end := s.sitting.stopOffset()
@@ -175,7 +179,7 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 		zone = "UTC"
 	}
 	m := evidence.Manifest{
-		Type: evidence.TypeManifest, Version: 1,
+		Type: evidence.TypeManifest, Version: 2,
 		Recording: s.iv.Recording, Interview: s.iv.ID, Case: s.iv.Case, Agency: s.iv.Agency, Room: s.iv.Room,
 		CaseReference: facts.CaseReference, StartedAt: s.phase.StartedAt, StoppedAt: s.phase.StoppedAt, TimeZone: zone,
 		Clock:   evidence.Clocks{Source: "server", Uncertainty: -1},
@@ -200,11 +204,11 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 		t.mu.Lock()
 		c := t.counts
 		t.mu.Unlock()
-		frames := c.frames()
 		m.Tracks = append(m.Tracks, evidence.ManifestTrack{
 			ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale,
 			Segments: segments[t.ev.ID], Anchors: append([]evidence.Anchor{}, s.anchors[t.number]...),
-			Packets: c.Packets, Frames: evidence.Frames{Whole: frames.Whole, Damaged: frames.Damaged, Missing: frames.Missing},
+			Packets: c.Packets, Frames: evidence.Frames{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing, Uncertain: c.Uncertain},
+			Ledgers: t.book.pages,
 		})
 	}
 	return m

@@ -67,6 +67,20 @@ func (s *sitting) offsetOf(at time.Duration) evidence.Offset {
 	return evidence.OffsetOf(at - s.origin)
 }
 
+// elapsed is interview time now.
+func (s *sitting) elapsed() evidence.Offset {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowLocked()
+}
+
+// offsetIfStarted is [sitting.offsetOf], if interview time runs.
+func (s *sitting) offsetIfStarted(at time.Duration) (evidence.Offset, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(evidence.OffsetOf(at-s.origin), 0), s.startedLocked()
+}
+
 // nowLocked is interview time now, with mu held. It never runs backwards, over
 // restarts either.
 func (s *sitting) nowLocked() evidence.Offset {

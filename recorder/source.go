@@ -96,7 +96,7 @@ func (s *source) run() {
 			case l.raw != nil:
 				l.feed.track.packet(l.at, l.raw)
 			case l.report != nil:
-				l.feed.track.report(*l.report)
+				l.feed.track.report(*l.report, l.at)
 			}
 		}
 		s.in.give(letters)
@@ -302,6 +302,7 @@ func (s *source) finishHalt() {
 		if t.stream != nil {
 			t.closeTally()
 			t.publish(s.sitting.r.now(), false)
+			t.noteFates()
 		}
 	}
 	close(s.halted)

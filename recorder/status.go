@@ -62,13 +62,19 @@ type PacketCounts struct {
 	Duplicate int64 `json:"duplicate"`
 	Reordered int64 `json:"reordered"` // arrived late without having been asked for
 	Padding   int64 `json:"padding"`   // carried no media
+	Late      int64 `json:"late"`      // arrived after they were given up; in Lost
 }
 
 // FrameCounts counts frames of a track.
 type FrameCounts struct {
 	Whole   int64 `json:"whole"`
 	Damaged int64 `json:"damaged"` // seen in part
-	Missing int64 `json:"missing"` // never seen; -1: cannot be known
+	Missing int64 `json:"missing"` // never seen, and certainly sent
+	// Uncertain is how many more may be missing at most: 0 where the sender's
+	// numbering, its packets or the spacing of its frames tell, so that what was
+	// sent is Whole + Damaged + Missing. Else every frame has at least one packet,
+	// and the packets that were lost bound it.
+	Uncertain int64 `json:"uncertain"`
 }
 
 // StorageStatus says where segments are.
@@ -114,15 +120,11 @@ var alarmTexts = map[string]string{
 
 func (c evidenceCounts) packets() PacketCounts {
 	p := c.Packets
-	return PacketCounts{Received: p.Received, Recovered: p.Recovered, Lost: p.Lost, Duplicate: p.Duplicate, Reordered: c.Reordered, Padding: p.Padding}
+	return PacketCounts{Received: p.Received, Recovered: p.Recovered, Lost: p.Lost, Duplicate: p.Duplicate, Reordered: p.Reordered, Padding: p.Padding, Late: p.Late}
 }
 
 func (c evidenceCounts) frames() FrameCounts {
-	f := FrameCounts{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing}
-	if c.Unknown {
-		f.Missing = -1
-	}
-	return f
+	return FrameCounts{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing, Uncertain: c.Uncertain}
 }
 
 // Status says how the recording stands. For an interview that is sealed it is

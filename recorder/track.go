@@ -32,6 +32,7 @@ type track struct {
 	lastKnown bool // last is of this stream
 	broken    bool // what comes next does not continue what was recorded
 	dropped   drops
+	book      book
 
 	keyAt   time.Duration // last random access point
 	askedAt time.Duration // last time one was asked for
@@ -44,6 +45,7 @@ type track struct {
 	pictured  bool             // not a live camera of which no picture can be recorded
 	counts    evidenceCounts   // as published
 	positions []spool.Position // of the frames that are in no segment of the outbox
+	noted     noted            // of the ledger
 }
 
 func newTrack(s *source, kind evidence.TrackKind) *track {
@@ -75,6 +77,7 @@ func (t *track) begin(f *feed, stream *media.Stream) {
 	t.keyAt, t.askedAt, t.lastKnown = 0, 0, false
 	t.heard = t.source.sitting.r.now()
 	t.begunAt = t.heard
+	t.noteStream(f)
 }
 
 // endStream decides what is left of a stream that is over.
@@ -85,6 +88,7 @@ func (t *track) endStream(now time.Duration) {
 	t.flush()
 	t.closeTally()
 	t.publish(now, true)
+	t.noteFates()
 	t.feed, t.stream = nil, nil
 	t.broken = true
 	t.mu.Lock()
@@ -109,12 +113,14 @@ func (t *track) packet(at time.Duration, raw []byte) {
 	t.drain(at)
 }
 
-func (t *track) report(r ingest.SenderReport) {
-	if t.stream != nil {
-		if near, ok := t.stream.Newest(); ok {
-			t.clock.report(r, near)
-		}
+func (t *track) report(r ingest.SenderReport, at time.Duration) {
+	if t.stream == nil {
+		return
 	}
+	if near, ok := t.stream.Newest(); ok {
+		t.clock.report(r, near)
+	}
+	t.noteReport(r, at)
 }
 
 // drain takes what the stream has ready.
@@ -174,6 +180,10 @@ func (t *track) follow(on bool) { t.segments.Follow(on) }
 // keep records a whole frame and the hole before it.
 func (t *track) keep(o media.Output) {
 	s := t.source.sitting
+	if o.Damaged != nil {
+		t.noteDamaged(*o.Damaged)
+		return
+	}
 	if o.Hole != nil {
 		t.hole(*o.Hole)
 	}
@@ -192,6 +202,7 @@ func (t *track) keep(o media.Output) {
 	}
 	if t.number == 0 {
 		t.declare(f.Config)
+		t.noteEarly()
 	}
 	if part := t.source.nextPart(t, t.clockNow(f.Time, arrival)); part != t.part {
 		t.flush()
@@ -260,11 +271,12 @@ func (t *track) hole(h media.Hole) {
 	start, end := t.place.offset(&t.clock, h.From), t.place.offset(&t.clock, h.Until)
 	start = max(start, 0)
 	end = max(end, start)
-	if h.Missing != 0 {
-		s.gap(evidence.Gap{Track: t.ev.ID, Start: start, End: end, Cause: causeLoss, Frames: h.Missing})
+	if h.Missing > 0 || h.Uncertain > 0 {
+		s.gap(evidence.Gap{Track: t.ev.ID, Start: start, End: end, Cause: causeLoss, Frames: h.Missing, Uncertain: h.Uncertain})
 	}
 	if h.Damaged != 0 {
-		s.gap(evidence.Gap{Track: t.ev.ID, Start: start, End: end, Cause: causeDamaged, Frames: h.Damaged})
+		s.gap(evidence.Gap{Track: t.ev.ID, Start: start, End: end, Cause: causeDamaged, Frames: h.Damaged, Ledger: t.book.damaged})
+		t.book.damaged = 0
 	}
 	if t.feed != nil && t.ev.Kind == evidence.Video {
 		t.askKeyFrame(s.r.now())
@@ -442,9 +454,16 @@ func (t *track) publish(now time.Duration, ticking bool) {
 // them.
 func (t *track) journalLedger(ticking bool) {
 	if ticking && t.number != 0 && t.source.recording {
+		t.noteFates()
 		t.mu.Lock()
-		counts := t.counts
+		saved := t.savedLocked()
 		t.mu.Unlock()
-		t.source.sitting.write(recLedger, encodeJSON(savedLedger{Track: t.number, Counts: counts}))
+		t.source.sitting.write(recLedger, encodeJSON(saved))
+		t.turnPage()
 	}
+}
+
+// savedLocked is what a restart has to know of the track's counts, with mu held.
+func (t *track) savedLocked() savedLedger {
+	return savedLedger{Track: t.number, Counts: t.counts, Lines: t.noted.lines, Noted: t.noted.sum}
 }

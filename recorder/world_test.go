@@ -423,6 +423,7 @@ type world struct {
 	rec     *Recorder
 	tcp     net.Listener // nil: none
 	nowhere bool         // objects are thrown away
+	ledgers ledgers      // as of the last recorded
 	backlog int64
 }
 
@@ -623,12 +624,18 @@ func (w *world) recorded() []*recorded {
 	}
 	inits := map[string][]byte{}
 	var out []*recorded
+	w.ledgers = ledgers{}
+	defer func() { w.ledgers.balance(w.t, w.store.sealed[w.iv.Recording].Manifest) }()
 	for position := int64(0); position < int64(len(w.store.segments)); position++ {
 		seg := w.store.segments[position]
 		plain := w.decrypt(id, seg)
 		leaf := seg.Leaf
 		if leaf.Kind == evidence.LeafInit {
 			inits[fmt.Sprint(leaf.Track, leaf.Init)] = plain
+			continue
+		}
+		if leaf.Kind == evidence.LeafLedger {
+			w.ledgers.add(w.t, leaf, plain)
 			continue
 		}
 		i := slices.IndexFunc(out, func(r *recorded) bool { return r.track.ID == leaf.Track && r.part == leaf.Part && r.init == leaf.Init })

@@ -155,13 +155,16 @@ type PacketCounts struct {
 	Duplicate int64 `json:"duplicate" doc:"Arrived more than once."`
 	Reordered int64 `json:"reordered" doc:"Arrived late without having been asked for."`
 	Padding   int64 `json:"padding" doc:"Carried no media."`
+	Late      int64 `json:"late" doc:"Arrived after they were given up; counted as lost."`
 }
 
 // FrameCounts counts frames.
 type FrameCounts struct {
 	Whole   int64 `json:"whole" doc:"Complete."`
 	Damaged int64 `json:"damaged" doc:"Seen in part; kept aside."`
-	Missing int64 `json:"missing" doc:"Never seen; -1 if that cannot be known."`
+	Missing int64 `json:"missing" doc:"Never seen, and certainly sent."`
+	// See [recorder.FrameCounts].
+	Uncertain int64 `json:"uncertain" doc:"How many more may be missing at most. 0: what was sent is whole + damaged + missing. Otherwise neither the sender's numbering nor its packets nor the spacing of its frames tells, and the bound is that every frame has at least one of the packets that were lost."`
 }
 
 // StorageStatus says where an interview's segments are.

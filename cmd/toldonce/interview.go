@@ -109,8 +109,8 @@ func writeStatus(w io.Writer, s interviewStatus) error {
 		row("SOURCE\tKIND\tCODEC\tPACKETS\tRECOVERED\tLOST\tFRAMES\tDAMAGED\tMISSING")
 		for _, t := range s.Tracks {
 			missing := fmt.Sprint(t.Frames.Missing)
-			if t.Frames.Missing < 0 {
-				missing = "unknown"
+			if n := t.Frames.Uncertain; n > 0 {
+				missing = fmt.Sprintf("%d to %d", t.Frames.Missing, t.Frames.Missing+n)
 			}
 			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s", t.Source, t.Kind, t.Codec,
 				t.Packets.Received, t.Packets.Recovered, t.Packets.Lost, t.Frames.Whole, t.Frames.Damaged, missing)

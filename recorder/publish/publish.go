@@ -36,8 +36,9 @@ type Options struct {
 	Duration time.Duration
 	// VideoOnly and AudioOnly leave the other track out of the offer.
 	VideoOnly, AudioOnly bool
-	// PlainAudio offers Opus without nack, as browsers do by themselves.
-	PlainAudio bool
+	// PlainAudio offers Opus without nack, as browsers do by themselves; PlainVideo
+	// the picture, as no browser does.
+	PlainAudio, PlainVideo bool
 	Impairment Impairment
 	// Connected is called once when media may flow, before the first frame; nil: not.
 	Connected func()
@@ -190,6 +191,9 @@ func (s *session) api(o Options) (*webrtc.API, error) {
 		MimeType: webrtc.MimeTypeH264, ClockRate: 90000,
 		SDPFmtpLine:  "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
 		RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}, {Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"}}}}
+	if o.PlainVideo {
+		video.RTCPFeedback = video.RTCPFeedback[1:]
+	}
 	if err := media.RegisterCodec(audio, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
 	}

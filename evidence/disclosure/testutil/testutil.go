@@ -199,6 +199,9 @@ type Shape struct {
 	Loops   int
 	// Spare adds an init to each track that no segment needs.
 	Spare bool
+	// Ledger is the text of each track's ledger, in one page behind its first line;
+	// nil: no ledger, and a manifest of version 1.
+	Ledger []byte
 	// Inflate adds so many bytes to each sample of the media, which then is large
 	// and cannot be decoded any more.
 	Inflate int
@@ -223,6 +226,9 @@ func (w *World) Record(t testing.TB, shape Shape) *Recording {
 		CaseReference: commitment, StartedAt: started, TimeZone: "Europe/Belgrade", Clock: evidence.Clocks{Source: "server", Uncertainty: -1},
 		Sources: []evidence.ManifestSource{}, Tracks: []evidence.ManifestTrack{}, Parts: []evidence.Part{}, Events: []evidence.Event{}, Gaps: []evidence.Gap{},
 		Encryption: evidence.Encryption{Scheme: "age-v1", Recipient: "age1pq1test"}, Software: "toldonce test",
+	}
+	if shape.Ledger != nil {
+		m.Version = 2
 	}
 	if shape.Of.ID != "" {
 		m.Interview, m.Recording, m.Case = shape.Of.ID, shape.Of.Recording, shape.Of.Case
@@ -294,7 +300,7 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 	init, segments := split(t, clip)
 	tr := evidence.ManifestTrack{ID: evidence.NewID(), Source: src.ID, Kind: kind, Codec: codec, Timescale: scale, Anchors: []evidence.Anchor{}}
 	add := func(l evidence.Leaf, plain []byte) {
-		l.Type, l.Version, l.Salt, l.Recording, l.Track = evidence.TypeLeaf, 1, evidence.NewSalt(), m.Recording, tr.ID
+		l.Type, l.Version, l.Salt, l.Recording, l.Track = evidence.TypeLeaf, max(l.Version, 1), evidence.NewSalt(), m.Recording, tr.ID
 		l.Plain = evidence.Digest{SHA256: sum(plain), Size: int64(len(plain))}
 		cipher, err := shape.Encrypt(plain)
 		check(t, err)
@@ -329,6 +335,18 @@ func (r *Recording) track(t testing.TB, tree *seal.Tree, m *evidence.Manifest, s
 	}
 	if shape.Spare {
 		add(evidence.Leaf{Kind: evidence.LeafInit, Part: len(m.Parts), Init: 1, DecodeTime: "0"}, init)
+	}
+	if shape.Ledger != nil {
+		page, err := evidence.LedgerLine(evidence.LedgerPageLine{Kind: evidence.LedgerHeader, Type: evidence.TypeLedger, Version: 1, Recording: m.Recording, Track: tr.ID, Page: 1})
+		check(t, err)
+		page = append(page, shape.Ledger...)
+		add(evidence.Leaf{Version: 2, Kind: evidence.LeafLedger, Part: 1, Index: 1, DecodeTime: "0", Frames: bytes.Count(shape.Ledger, []byte{'\n'}), Independent: true}, page)
+		tr.Ledgers = 1
+		_, sum, _, err := evidence.ParseLedgerPage(page)
+		if err == nil {
+			tr.Packets = evidence.Packets{Received: sum.Received, Recovered: sum.Recovered, Reordered: sum.Reordered, Lost: sum.Lost, Padding: sum.Padding}
+			tr.Frames.Damaged = sum.Damaged
+		}
 	}
 	tr.Frames.Whole = int64(tr.Segments * frames)
 	return tr
