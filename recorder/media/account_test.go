@@ -39,10 +39,9 @@ type weather struct {
 
 // sender sends frames of a codec and repeats what it is asked for, if it does.
 type sender struct {
-	rnd     *rand.Rand
-	repeats bool
-	net     weather
-	burst   int
+	rnd   *rand.Rand
+	net   weather
+	burst int
 
 	kept   map[uint16][]byte // media only: padding is never repeated
 	flying []wire
