@@ -39,7 +39,7 @@ type Options struct {
 	// PlainAudio offers Opus without nack, as browsers do by themselves; PlainVideo
 	// the picture, as no browser does.
 	PlainAudio, PlainVideo bool
-	Impairment Impairment
+	Impairment             Impairment
 	// Connected is called once when media may flow, before the first frame; nil: not.
 	Connected func()
 	// Sent is called for each frame before it leaves, in order for each kind,
