@@ -104,6 +104,9 @@ func (s *Server) hlsSegment(ctx context.Context, a evidence.Actor, in *hlsFileIn
 		return nil, err
 	}
 	body, err := s.open(ctx, d.Segment)
+	if errors.Is(err, envelope.ErrErased) {
+		return nil, evidence.Refuse(evidence.ErrConflict, "recording.erased", "The recording was erased. Nothing opens it any more.", "P35")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening segment %d of recording %s: %w", d.Segment.Position, d.Segment.Leaf.Recording, fault(err))
 	}

@@ -64,6 +64,14 @@ POST   /interviews/{interview}/stop          43.333334
 POST   /interviews/{interview}/cancel        499333334 {"reason":"Moved."}
 POST   /interviews/{interview}/grants        4.....334 {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1","rests_on":"law"}
 POST   /interviews/{interview}/exports       4333.3.34 {"clear":true,"reason":"Court."}
+GET    /retention                            333333..3
+GET    /retention/classes                    333333..3
+POST   /retention/classes                    333333.33 {"name":"C $","days":10,"from":"closed","basis":"Law."}
+GET    /cases/{case}/retention               4.33....4
+POST   /cases/{case}/retention               433333.34 {"until":"2090-01-01T00:00:00Z","reason":"Long."}
+POST   /cases/{case}/holds                   4333.3.34 {"reason":"Appeal."}
+POST   /interviews/{interview}/erasure       433333934 {"reason":"Over.","order":"Court."}
+GET    /erasures                             333333..3
 GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3
 GET    /log/entries/0                        333333..3

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/storage/db"
@@ -69,6 +71,7 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 	h.build(Config{
 		Store: s, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Recording: h.studio, Objects: o, Keys: k,
 		Exports:     disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Software: "test"}),
+		Retention:   retention.New(retention.Config{Store: s, Keys: k, Objects: o, Sealer: authority, Access: w.Access, Logger: slog.New(slog.DiscardHandler), Software: "test"}),
 		Checkpoints: checkpoints, Trust: authority.Trust(), Clock: clock,
 	}, change...)
 	return h, r

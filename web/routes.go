@@ -17,6 +17,7 @@ const (
 	tagGrants     = "Grants"
 	tagPlayback   = "Playback"
 	tagExports    = "Exports"
+	tagRetention  = "Keeping and erasing"
 	tagLog        = "Custody log"
 	tagEvents     = "Events"
 )
@@ -180,6 +181,37 @@ var routes = []operation{
 		handle((*Server).approveExport)},
 	{get, "/exports/{id}/package", "exportPackage", tagExports, signedIn, "Fetch a package", "A BagIt bag as a tar file, encrypted with age unless it was approved in the clear. The custody entry is committed before the first byte is sent.",
 		stream(packageBody, (*Server).exportPackage)},
+
+	{get, "/retention", "retentionCalendar", tagRetention, signedIn, "What is kept until when", "The cases of your agency on which something is recorded, those to be decided soonest first. Nothing is ever deleted by itself (P34).",
+		handle((*Server).retentionCalendar)},
+	{get, "/retention/classes", "listClasses", tagRetention, signedIn, "Retention classes", "Of your agency, by name.",
+		handle((*Server).listClasses)},
+	{post, "/retention/classes", "createClass", tagRetention, signedIn, "Make a retention class", "",
+		created(handle((*Server).createClass))},
+	{post, "/retention/classes/{id}", "changeClass", tagRetention, signedIn, "Change a retention class", "A new version. Cases that are in the class keep the longest of all versions since they came into it: shortening a rule ends nothing sooner (P34).",
+		handle((*Server).changeClass)},
+	{get, "/cases/{id}/retention", "caseRetention", tagRetention, signedIn, "How long a case is kept, and why", "",
+		handle((*Server).caseRetention)},
+	{post, "/cases/{id}/retention", "addRule", tagRetention, signedIn, "Put a case into a class, or keep it until a day", "What applied before goes on to apply: the longest wins (P34).",
+		created(handle((*Server).addRule))},
+	{post, "/cases/{id}/holds", "placeHold", tagRetention, signedIn, "Hold a case or an interview", "It beats every term until it is lifted (P34).",
+		created(handle((*Server).placeHold))},
+	{post, "/holds/{id}/lift", "liftHold", tagRetention, signedIn, "Lift a hold", "",
+		handle((*Server).liftHold)},
+	{post, "/interviews/{id}/erasure", "requestErasure", tagRetention, signedIn, "Ask for the erasure of a recording", "After the term, or by an order; never under a hold. Another person decides (P35).",
+		created(handle((*Server).requestErasure))},
+	{get, "/erasures", "listErasures", tagRetention, signedIn, "Erasures", "",
+		handle((*Server).listErasures)},
+	{get, "/erasures/{id}", "getErasure", tagRetention, signedIn, "An erasure", "",
+		handle((*Server).getErasure)},
+	{post, "/erasures/{id}/approve", "approveErasure", tagRetention, signedIn, "Approve an erasure", "By another person than the one who asked. The keys are destroyed, that is proved, and a signed certificate is issued before the answer comes. There is no way back (P35).",
+		patient(handle((*Server).approveErasure))},
+	{post, "/erasures/{id}/reject", "rejectErasure", tagRetention, signedIn, "Reject an erasure", "By another person than the one who asked.",
+		handle((*Server).rejectErasure)},
+	{post, "/erasures/{id}/attest", "attestErasure", tagRetention, signedIn, "Attest what an erasure did not reach", "Makes the certificate final (P35).",
+		handle((*Server).attestErasure)},
+	{get, "/erasures/{id}/certificate", "erasureCertificates", tagRetention, signedIn, "The signed certificates of an erasure", "",
+		handle((*Server).erasureCertificates)},
 
 	{get, "/log/checkpoint", "logCheckpoint", tagLog, signedIn, "Signed checkpoint", "A C2SP tlog-checkpoint: a signed note over size and root.",
 		stream(checkpointText, (*Server).logCheckpoint)},

@@ -25,6 +25,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/web/login"
 	"github.com/toldonce/toldonce/web/ui"
@@ -38,6 +39,7 @@ type Config struct {
 	Cases     *casefile.Service
 	Consents  *consent.Service
 	Exports   *disclosure.Service
+	Retention *retention.Service
 	Recording Recording
 	Objects   Objects
 	Keys      Keys
@@ -79,6 +81,7 @@ type Server struct {
 	cases       *casefile.Service
 	consents    *consent.Service
 	exports     *disclosure.Service
+	retention   *retention.Service
 	recording   Recording
 	objects     Objects
 	keys        Keys
@@ -110,7 +113,7 @@ type Server struct {
 // configuration that cannot be used.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, recording: cfg.Recording,
+		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, retention: cfg.Retention, recording: cfg.Recording,
 		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),

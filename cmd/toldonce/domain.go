@@ -13,6 +13,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/keyed"
 	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/recorder"
 )
 
@@ -24,6 +25,7 @@ type domain struct {
 	cases       *casefile.Service
 	consent     *consent.Service
 	exports     *disclosure.Service
+	retention   *retention.Service
 	checkpoints *custody.Checkpointer
 }
 
@@ -56,6 +58,7 @@ func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logg
 	}
 	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints,
 		Sealer: st.seal, Access: d.access, Software: software()})
+	d.retention = retention.New(retention.Config{Store: st.db, Keys: st.keys, Objects: st.objects, Sealer: st.seal, Access: d.access, Logger: log, Software: software()})
 	return d, nil
 }
 

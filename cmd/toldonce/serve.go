@@ -204,6 +204,9 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	if err != nil {
 		return err
 	}
+	if err := s.retention.Resume(ctx); err != nil {
+		return fmt.Errorf("completing erasures: %w", err)
+	}
 	s.log.Info("serving", "url", s.url, "listen", listener.Addr().String(), "version", version())
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return edge.Run(running, listener) })
@@ -213,6 +216,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 		maker := preview.New(preview.Config{Store: s.db, Objects: s.objects, Keys: s.keys, Tool: tool, Logger: s.log})
 		group.Go(func() error { return maker.Run(running) })
 	}
+	group.Go(func() error { return s.retention.Run(running) })
 	group.Go(func() error { return ready(s) })
 	err = group.Wait()
 	s.log.Info("ended")
@@ -254,7 +258,7 @@ func software() string { return "toldonce " + version() }
 // edge is what the web server is made of.
 func (s *server) edge(o serveOptions, config *tls.Config, clock evidence.Clock) web.Config {
 	return web.Config{
-		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports,
+		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Retention: s.retention,
 		Recording: s.recorder, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(),
 		BaseURL: s.url, TLS: config, TrustedProxies: o.proxies, MetricsToken: o.metrics,
 		Probes: []web.Probe{

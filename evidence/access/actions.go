@@ -18,6 +18,8 @@ const (
 	KindInterview = "interview"
 	KindGrant     = "grant"
 	KindExport    = "export"
+	KindHold      = "hold"
+	KindErasure   = "erasure"
 )
 
 // Actions: everything that anyone can do in the system. Each is decided by
@@ -84,6 +86,19 @@ const (
 	ExportRead    = "export.read"    // export: download of what was approved
 	ExportAlone   = "export.alone"   // interview: a clear export by one person, demonstration only
 
+	RetentionClass = "retention.class" // agency: a retention class is made or changed
+	RetentionList  = "retention.list"  // system; the list holds only what the person may know
+	RetentionRead  = "retention.read"  // case: term, holds and locks
+	RetentionSet   = "retention.set"   // case: it is put into a class
+	RetentionKeep  = "retention.keep"  // case: it is kept until a day
+	HoldPlace      = "hold.place"      // case
+	HoldLift       = "hold.lift"       // hold
+	ErasureRequest = "erasure.request" // interview
+	ErasureRead    = "erasure.read"    // erasure: who, when, and the certificate
+	ErasureApprove = "erasure.approve" // erasure
+	ErasureReject  = "erasure.reject"  // erasure
+	ErasureAttest  = "erasure.attest"  // erasure: what it did not reach is vouched for
+
 	LogRead  = "log.read"  // system: entries of every case and of none, with no names and no reasons
 	LogHead  = "log.head"  // system: checkpoint and proofs, which hold no personal data
 	LogAudit = "log.audit" // system
@@ -106,4 +121,7 @@ const (
 	EntryObserveEnd    = "interview.observe_ended" // live view must stop, recording may go on
 	EntryReady         = "interview.ready"         // everything that a start needs is there
 	EntryNotReady      = "interview.not_ready"     // something that a start needs was lost
+	EntryRetentionDue  = "retention.due"           // a term is over: people must decide
+	EntryRetentionLock = "retention.lock"          // the object store was told how long to keep a recording
+	EntryErased        = "erasure.done"            // the keys of a recording were destroyed
 )

@@ -25,15 +25,17 @@ func theRules(t testing.TB) *rules {
 
 // actionsByKind says on which kind of thing each action is decided.
 var actionsByKind = map[string][]string{
-	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit},
-	KindAgency:    {RoomCreate, AccountPropose},
+	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, RetentionList},
+	KindAgency:    {RoomCreate, AccountPropose, RetentionClass},
 	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, TokenIssue, TokenRevoke, TokenList},
-	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan},
+	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay, InterviewWatch},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay, InterviewWatch, ErasureRequest},
 	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
 	KindExport:    {ExportApprove, ExportRead},
+	KindHold:      {HoldLift},
+	KindErasure:   {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
 }
 
 func TestEveryActionIsInTheSchema(t *testing.T) {
@@ -100,7 +102,9 @@ func everybody() []who {
 	party := []string{GrantRead, GrantRevoke}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
-	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead}
+	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead,
+		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest}
+	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
 		{name: "administrator", role: evidence.RoleAdmin, agency: here,
@@ -108,28 +112,28 @@ func everybody() []who {
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
 			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace}, kept)},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
-			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit})},
-		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit})},
+			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, RetentionList}, kept)},
+		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit, RetentionList})},
 		{name: "custodian", role: evidence.RoleCustodian, agency: here, may: with(reading, custody)},
-		{name: "custodian of another agency", role: evidence.RoleCustodian, agency: other, may: with([]string{LogRead, LogAudit})},
+		{name: "custodian of another agency", role: evidence.RoleCustodian, agency: other, may: with([]string{LogRead, LogAudit, RetentionList})},
 		{name: "custodian who asked", role: evidence.RoleCustodian, agency: here, change: own,
-			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove))},
+			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove, ErasureApprove, ErasureReject))},
 		{name: "custodian who would receive it", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Recipient = true },
 			may: with(reading, remove(custody, GrantApprove))},
 		{name: "custodian in a demonstration", role: evidence.RoleCustodian, agency: here, demo: true, may: with(reading, custody, []string{ExportAlone})},
 		{name: "case manager without a case", role: evidence.RoleCaseManager, agency: here, may: with([]string{CaseOpen})},
 		{name: "case manager on the case", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
-			may: with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+			may: with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant that a custodian approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved = true, true },
-			may:    with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, GrantApprove})},
+			may:    with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, GrantApprove})},
 		{name: "case manager, a child's grant that nobody approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
-			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
-			may:    with(reading, remove(asking, ConsentAttest), managing, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead})},
+			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead})},
 		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
 			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
@@ -137,16 +141,16 @@ func everybody() []who {
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, []string{InterviewWatch})},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking)},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
-			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace})},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
 			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, asking, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, HoldPlace})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, []string{CaseLogRead, PersonLink, ExportRequest}, party)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, HoldPlace}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
-			may: with(reading, asking, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords, InterviewWatch})},
+			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords, InterviewWatch})},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
 	}

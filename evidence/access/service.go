@@ -128,7 +128,7 @@ func (s *Service) facts(actor evidence.Actor, st Standing, now evidence.Instant)
 
 var entityTypes = map[string]types.EntityType{
 	KindSystem: "Installation", KindAgency: "Agency", KindAccount: "Account", KindCase: "Case", KindPerson: "Person",
-	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export",
+	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export", KindHold: "Hold", KindErasure: "Erasure",
 }
 
 func entitiesOf(actor evidence.Actor, on evidence.Resource, st Standing) *entities {

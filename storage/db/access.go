@@ -52,6 +52,11 @@ func locate(ctx context.Context, q querier, account evidence.ID, on evidence.Res
 	case access.KindExport:
 		err = q.row(ctx, `SELECT i.case_id, i.id, i.person_id, e.requested_by FROM export e JOIN interview i ON i.id = e.interview_id WHERE e.id = $1`, on.ID).
 			Scan(&l.caseID, &l.interview, &l.person, &requester)
+	case access.KindHold:
+		err = q.row(ctx, `SELECT case_id, interview_id, placed_by FROM legal_hold WHERE id = $1`, on.ID).Scan(&l.caseID, &l.interview, &requester)
+	case access.KindErasure:
+		err = q.row(ctx, `SELECT i.case_id, i.id, i.person_id, e.requested_by FROM erasure e JOIN interview i ON i.id = e.interview_id WHERE e.id = $1`, on.ID).
+			Scan(&l.caseID, &l.interview, &l.person, &requester)
 	default:
 		return l, fmt.Errorf("kind %q: %w", on.Kind, evidence.ErrNotFound)
 	}

@@ -21,16 +21,24 @@ var databases = []string{"sqlite", "postgres"}
 // openWorld sets up an agency at work on an empty database.
 func openWorld(t testing.TB, database string) (*world.World, *db.Store) {
 	t.Helper()
+	return openWorldOn(t, worldDSN(t, database))
+}
+
+func worldDSN(t testing.TB, database string) string {
+	if database == "postgres" {
+		return testenv.Postgres(t)
+	}
+	return "sqlite:" + filepath.Join(t.TempDir(), "toldonce.db")
+}
+
+func openWorldOn(t testing.TB, dsn string) (*world.World, *db.Store) {
+	t.Helper()
 	ctx := context.Background()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	dsn := "sqlite:" + filepath.Join(t.TempDir(), "toldonce.db")
-	if database == "postgres" {
-		dsn = testenv.Postgres(t)
 	}
 	key, verifier, err := custody.GenerateKey("log.test")
 	must(err)
@@ -41,7 +49,9 @@ func openWorld(t testing.TB, database string) (*world.World, *db.Store) {
 	must(err)
 	t.Cleanup(func() { s.Close() })
 	w := world.NewQuick(t, s, func(d time.Duration) { now.Add(d.Microseconds()) })
-	w.Record = func(iv evidence.Interview, tracks []world.Track) { must(record(ctx, s, iv, tracks)) }
+	w.Record = func(iv evidence.Interview, tracks []world.Track) {
+		must(record(ctx, s, iv, tracks, evidence.Segment{ObjectKey: "recordings/test"}))
+	}
 	w.Log = func(action string) []custody.Entry {
 		entries, err := logged(ctx, s, action)
 		must(err)
@@ -50,8 +60,9 @@ func openWorld(t testing.TB, database string) (*world.World, *db.Store) {
 	return w, s
 }
 
-// record writes a recording as the recorder and the seal do.
-func record(ctx context.Context, s *db.Store, iv evidence.Interview, tracks []world.Track) error {
+// record writes a recording as the recorder and the seal do. Every segment of it
+// lies where object says.
+func record(ctx context.Context, s *db.Store, iv evidence.Interview, tracks []world.Track, object evidence.Segment) error {
 	entry := func(action string) custody.Entry {
 		return custody.Entry{Actor: evidence.System(iv.Agency), Action: action, Interview: iv.ID}
 	}
@@ -75,7 +86,7 @@ func record(ctx context.Context, s *db.Store, iv evidence.Interview, tracks []wo
 			return err
 		}
 		for _, l := range t.Leaves {
-			segments = append(segments, evidence.Segment{Leaf: l, Position: int64(len(segments)), ObjectKey: "recordings/test"})
+			segments = append(segments, evidence.Segment{Leaf: l, Position: int64(len(segments)), ObjectKey: object.ObjectKey, ObjectVersion: object.ObjectVersion})
 		}
 	}
 	if err := s.SaveSegments(ctx, iv.Recording, segments); err != nil {

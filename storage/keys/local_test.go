@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/envelope"
@@ -347,4 +348,61 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestBackupIsNotedAndOpens: a copy of the key store opens what was not erased when
+// it was made, and the store remembers when that was (P35).
+func TestBackupIsNotedAndOpens(t *testing.T) {
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "keys")
+	if err := keys.Init(dir); err != nil {
+		t.Fatal(err)
+	}
+	l, err := keys.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if at, err := l.LastBackup(ctx); at != 0 || err != nil {
+		t.Errorf("a backup was noted that nobody made: %d, %v", at, err)
+	}
+	kept, erased := evidence.NewID(), evidence.NewID()
+	wrapped, _, err := l.NewRecordingKey(ctx, kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.NewRecordingKey(ctx, erased); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.EraseRecordingKey(ctx, erased); err != nil {
+		t.Fatal(err)
+	}
+	before := evidence.At(time.Now())
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := l.Backup(ctx, to); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := l.LastBackup(ctx); at < before || err != nil {
+		t.Errorf("the backup is noted for %d, made after %d, %v", at, before, err)
+	}
+	if err := l.NoteBackup(ctx, before-1); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := l.LastBackup(ctx); at < before || err != nil {
+		t.Errorf("an older note hid a newer one: %d, %v", at, err)
+	}
+	if err := l.Backup(ctx, to); err == nil {
+		t.Error("a backup went over another")
+	}
+	back, err := keys.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if _, err := back.OpenRecordingKey(ctx, kept, wrapped); err != nil {
+		t.Errorf("the copy does not open a recording: %v", err)
+	}
+	if _, err := back.OpenRecordingKey(ctx, erased, wrapped); !errors.Is(err, envelope.ErrErased) {
+		t.Errorf("the copy forgot an erasure: %v", err)
+	}
 }

@@ -125,6 +125,27 @@ func (d *Dir) Reader(_ context.Context, key, version string) (io.ReadCloser, err
 	return f, nil
 }
 
+// Retain is as [Store] says: there is no lock to prolong.
+func (d *Dir) Retain(_ context.Context, key, version string, _ time.Time) error {
+	return d.there(key, version)
+}
+
+// Hold is as [Store] says: there is no lock to hold.
+func (d *Dir) Hold(_ context.Context, key, version string, _ bool) error {
+	return d.there(key, version)
+}
+
+func (d *Dir) there(key, version string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	info, err := d.root.Stat(key)
+	if version != "" || errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return notFound(key)
+	}
+	return err
+}
+
 // Probe proves that what is written can be read, that writing it again is no
 // error, and that other bytes do not replace it. It leaves nothing.
 func (d *Dir) Probe(ctx context.Context) error {

@@ -29,6 +29,14 @@ type Store interface {
 	Get(ctx context.Context, key, version string) ([]byte, error)
 	// Reader is Get for reading piece by piece. The caller closes it.
 	Reader(ctx context.Context, key, version string) (io.ReadCloser, error)
+	// Retain keeps a version, under COMPLIANCE retention, until at least until; it
+	// never shortens. In a directory, which has no lock, it does nothing.
+	Retain(ctx context.Context, key, version string, until time.Time) error
+	// Hold puts a legal hold on a version, or takes it off: as long as it stands
+	// the version cannot be deleted, whatever its retention. In a directory it does
+	// nothing. Both return an error wrapping [evidence.ErrNotFound] if there is no
+	// such version.
+	Hold(ctx context.Context, key, version string, on bool) error
 	// Probe proves at start that the store does what is promised of it: on S3
 	// that a locked version cannot be deleted, where it leaves one small object.
 	Probe(ctx context.Context) error

@@ -93,12 +93,23 @@ func conformance(t *testing.T, s Store) {
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("%d bytes after the conflict: %d bytes, %v", size, len(got), err)
 		}
+		for _, on := range []bool{true, false} {
+			if err := errors.Join(s.Hold(ctx, key, version, on), s.Retain(ctx, key, version, time.Now().Add(3*time.Second))); err != nil {
+				t.Errorf("%d bytes: holding and keeping: %v", size, err)
+			}
+		}
 		if _, err := s.Get(ctx, key, "no-such-version"); !errors.Is(err, evidence.ErrNotFound) {
 			t.Errorf("a version that is not there: %v", err)
 		}
 	}
 	if _, err := s.Get(ctx, "recordings/none", "00000000000000000000000000"); !errors.Is(err, evidence.ErrNotFound) {
 		t.Errorf("an object that is not there: %v", err)
+	}
+	if err := s.Retain(ctx, "recordings/none", "00000000000000000000000000", time.Now()); !errors.Is(err, evidence.ErrNotFound) {
+		t.Errorf("keeping an object that is not there: %v", err)
+	}
+	if err := s.Hold(ctx, "recordings/none", "00000000000000000000000000", true); !errors.Is(err, evidence.ErrNotFound) {
+		t.Errorf("holding an object that is not there: %v", err)
 	}
 	if _, err := s.Get(ctx, "recordings/none", ""); !errors.Is(err, evidence.ErrNotFound) {
 		t.Errorf("an object that is not there, without version: %v", err)
@@ -225,6 +236,55 @@ func TestLockHolds(t *testing.T) {
 	}
 	if got, err := s.Get(ctx, "a/locked", version); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("behind a delete marker: %q, %v", got, err)
+	}
+}
+
+// TestRetentionAndHoldFollow: a version's retention is prolonged and never
+// shortened, and a legal hold keeps what no retention keeps until it is taken off
+// (P34).
+func TestRetentionAndHoldFollow(t *testing.T) {
+	s := openS3(t).(*S3)
+	ctx := t.Context()
+	body := []byte("held")
+	version, err := s.Put(ctx, "a/held", body, digest(body), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove := func() error {
+		return s.client.RemoveObject(ctx, s.bucket, s.prefix+"a/held", minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
+	}
+	if err := s.Hold(ctx, "a/held", version, true); err != nil {
+		t.Fatal(err)
+	}
+	if remove() == nil {
+		t.Fatal("a version under a legal hold was deleted")
+	}
+	until := time.Now().Add(2 * time.Hour)
+	for _, at := range []time.Time{until, until.Add(-time.Hour)} {
+		if err := s.Retain(ctx, "a/held", version, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept, err := s.retained(ctx, "a/held", version); err != nil || kept.Before(until) {
+		t.Errorf("kept until %v, %v; want %v", kept, err, until)
+	}
+	if err := s.Hold(ctx, "a/held", version, false); err != nil {
+		t.Fatal(err)
+	}
+	if remove() == nil {
+		t.Error("a version under retention was deleted once its hold was lifted")
+	}
+	other, err := s.Put(ctx, "a/free", body, digest(body), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []bool{true, false} {
+		if err := s.Hold(ctx, "a/free", other, on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.client.RemoveObject(ctx, s.bucket, s.prefix+"a/free", minio.RemoveObjectOptions{VersionID: other}); err != nil {
+		t.Errorf("a lifted hold still holds: %v", err)
 	}
 }
 

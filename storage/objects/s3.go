@@ -190,6 +190,29 @@ func (s *S3) same(ctx context.Context, key string, body []byte, until time.Time)
 	return info.VersionID, nil
 }
 
+// Retain is as [Store] says.
+func (s *S3) Retain(ctx context.Context, key, version string, until time.Time) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	return s.retain(ctx, key, version, wholeSeconds(until))
+}
+
+// Hold is as [Store] says.
+func (s *S3) Hold(ctx context.Context, key, version string, on bool) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	status := minio.LegalHoldDisabled
+	if on {
+		status = minio.LegalHoldEnabled
+	}
+	if err := s.client.PutObjectLegalHold(ctx, s.bucket, s.prefix+key, minio.PutObjectLegalHoldOptions{VersionID: version, Status: &status}); err != nil {
+		return s.failed(key, err)
+	}
+	return nil
+}
+
 // retain extends a version's retention to until, if it is not that long already.
 func (s *S3) retain(ctx context.Context, key, version string, until time.Time) error {
 	if until.IsZero() {
