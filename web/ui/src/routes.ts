@@ -22,6 +22,9 @@ export const routes: readonly Route[] = [
 
   { path: '/grants', load: () => import('./pages/Grants.svelte') },
   { path: '/packages', load: () => import('./pages/Packages.svelte') },
+  { path: '/retention', load: () => import('./pages/Retention.svelte') },
+  { path: '/retention/erasures', load: () => import('./pages/retention/Erasures.svelte') },
+  { path: '/retention/rules', load: () => import('./pages/retention/Rules.svelte') },
   { path: '/people', load: () => import('./pages/People.svelte') },
   { path: '/custody', load: () => import('./pages/Log.svelte') },
 

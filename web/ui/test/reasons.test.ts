@@ -18,13 +18,14 @@ function goFiles(dir: string): string[] {
   });
 }
 
-const packages = ['evidence/people', 'evidence/casefile', 'evidence/access', 'evidence/disclosure', 'consent', 'recorder'];
+const packages = ['evidence/people', 'evidence/casefile', 'evidence/access', 'evidence/disclosure', 'evidence/retention', 'consent', 'recorder'];
 
 test('each reason for which the server refuses has words in every language', () => {
   const codes = new Set<string>();
   for (const file of packages.flatMap(goFiles)) {
     const source = readFileSync(`${repository}/${file}`, 'utf8');
     for (const found of source.matchAll(/Refuse\(\s*[\w.]+,\s*"([a-z0-9_.]+)"/g)) codes.add(found[1] ?? '');
+    if (file.startsWith('evidence/retention/')) for (const found of source.matchAll(/\binvalid\("([a-z0-9_.]+)"/g)) codes.add(found[1] ?? '');
     for (const found of source.matchAll(/Reason\{Code:\s*"([a-z0-9_.]+)"/g)) codes.add(found[1] ?? '');
   }
   for (const found of readFileSync(`${repository}/evidence/access/policy.cedar`, 'utf8').matchAll(/@code\("([^"]+)"\)/g)) codes.add(found[1] ?? '');

@@ -2,7 +2,7 @@
 import { m } from '$m';
 import { api, ok, type Schema } from './api/client';
 import type { Me } from './session.svelte';
-import { listing, moment, position, until } from './text/time';
+import { day, listing, moment, position, until } from './text/time';
 import { personName, roleWord, sourceWord } from './text/words';
 
 export interface Duty {
@@ -26,18 +26,22 @@ type Lists = {
   grants: Schema['Grant'][];
   packages: Schema['Export'][];
   accounts: Schema['Account'][];
+  kept: Schema['Retention'][];
+  erasures: Schema['Erasure'][];
 };
 
 /** Reads what the person's role has to do with, and nothing else. */
 export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
   const is = (...roles: Me['role'][]) => roles.includes(me.role);
   const none = Promise.resolve({ items: [] });
-  const [cases, interviews, grants, packages, accounts] = await Promise.all([
+  const [cases, interviews, grants, packages, accounts, kept, erasures] = await Promise.all([
     is('admin') ? none : ok(api.GET('/cases', { signal })),
     is('admin', 'auditor') ? none : ok(api.GET('/interviews', { signal })),
     is('case_manager', 'prosecutor', 'custodian', 'observer', 'advocate', 'interviewer') ? ok(api.GET('/grants', { signal })) : none,
     is('prosecutor', 'custodian') ? ok(api.GET('/exports', { signal })) : none,
     is('admin', 'custodian') ? ok(api.GET('/accounts', { signal })) : none,
+    is('custodian') ? ok(api.GET('/retention', { signal })) : none,
+    is('custodian') ? ok(api.GET('/erasures', { signal })) : none,
   ]);
   const lists: Lists = {
     cases: cases.items,
@@ -45,6 +49,8 @@ export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
     grants: grants.items,
     packages: packages.items,
     accounts: accounts.items,
+    kept: kept.items,
+    erasures: erasures.items,
   };
   return { duties: dutiesOf(me, lists, Date.now()), cases: lists.cases };
 }
@@ -58,6 +64,8 @@ export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
     ...lists.grants.flatMap((it) => grantDuty(me, it, now)),
     ...lists.packages.flatMap(packageDuty),
     ...lists.accounts.flatMap((it) => accountDuty(me, it)),
+    ...lists.kept.flatMap(retentionDuty),
+    ...lists.erasures.flatMap(erasureDuty),
     ...lists.cases.flatMap((it) => caseDuty(me, it)),
   ].sort((a, b) => order[a.urgency] - order[b.urgency]);
 }
@@ -146,6 +154,30 @@ function accountDuty(me: Me, it: Schema['Account']): Duty[] {
     title: m.duty_account({ name: it.name, role: roleWord(it.role) }),
     text: m.duty_account_text({ who: it.created_by?.name ?? '' }),
     href: '/accounts',
+    act: m.duty_decide(),
+  }];
+}
+
+function retentionDuty(it: Schema['Retention']): Duty[] {
+  if (!it.due || !it.decide) return [];
+  return [{
+    key: `retention ${it.case.id}`,
+    urgency: 'soon',
+    title: m.duty_retention({ case: it.case.reference }),
+    text: m.duty_retention_text({ when: day(it.decide) }),
+    href: '/retention',
+    act: m.duty_decide(),
+  }];
+}
+
+function erasureDuty(it: Schema['Erasure']): Duty[] {
+  if (!it.may_decide && !it.may_attest) return [];
+  return [{
+    key: `erasure ${it.id}`,
+    urgency: 'soon',
+    title: m.duty_erasure({ case: it.case.reference }),
+    text: it.may_decide ? m.duty_erasure_text({ who: it.requested_by.name }) : m.duty_attest_text(),
+    href: '/retention/erasures',
     act: m.duty_decide(),
   }];
 }

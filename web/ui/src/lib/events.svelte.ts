@@ -70,6 +70,8 @@ const actions = [
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
   'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end',
   'export.request', 'export.approve', 'export.read', 'media.deliver',
+  'retention.class', 'retention.set', 'retention.keep', 'retention.due', 'retention.lock', 'hold.place', 'hold.lift',
+  'erasure.request', 'erasure.approve', 'erasure.reject', 'erasure.done', 'erasure.attest',
 ] as const;
 
 function read(event: MessageEvent<string>): Happening | undefined {

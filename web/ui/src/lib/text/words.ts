@@ -187,6 +187,33 @@ const purposes: Words<Schema['ConsentItem']['purpose']> = {
 export const purposeWord = (purpose: string) => word(purposes, purpose);
 export const purposeOptions = () => options(purposes);
 
+const terms: Words<Schema['Retention']['term']> = {
+  no_rule: m.term_no_rule,
+  not_begun: m.term_not_begun,
+  running: m.term_running,
+  ended: m.term_ended,
+};
+
+export const termWord = (term: string) => word(terms, term);
+
+const starts: Words<Schema['ClassRule']['from']> = {
+  closed: m.start_closed,
+  sealed: m.start_sealed,
+};
+
+export const startWord = (from: string) => word(starts, from);
+export const startOptions = () => options(starts);
+
+const erasureStates: Words<Schema['Erasure']['state']> = {
+  proposed: m.erasure_state_proposed,
+  rejected: m.erasure_state_rejected,
+  approved: m.erasure_state_approved,
+  provisional: m.erasure_state_provisional,
+  final: m.erasure_state_final,
+};
+
+export const erasureStateWord = (state: string) => word(erasureStates, state);
+
 const phases = {
   introduction: m.phase_introduction,
   'ground-rules': m.phase_ground_rules,
