@@ -401,7 +401,7 @@ func newErasureAttest(opt *options) *cobra.Command {
 'toldonce erasure list' shows: backup, copy:ID, share:ID. The one word "unreturned"
 says that nobody can vouch for it.
 
-  toldonce erasure attest ID --item backup="overwritten on 3 March 2027"`,
+  toldonce erasure attest ID --item "backup=overwritten on 3 March 2027"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseID("an erasure", args[0])

@@ -241,7 +241,7 @@ func (s *Service) unreached(ctx context.Context, e Erasure) ([]Unreached, error)
 	return out, nil
 }
 
-// Unreturned, said of an item, means that nobody can vouch for it.
+// Unreturned is said of an item that nobody can vouch for.
 const Unreturned = "unreturned"
 
 // final is the provisional certificate with what was said of each item, and the
