@@ -15,7 +15,23 @@ import (
 
 func (s *Server) requestExport(ctx context.Context, a evidence.Actor, in *requestExportInput) (*answer[Export], error) {
 	b := in.Body
-	e, err := s.exports.Request(ctx, a, in.ID, disclosure.Request{To: b.To, Clear: b.Clear, Reason: b.Reason, Reasons: b.Reasons})
+	e, err := s.exports.Request(ctx, a, in.ID, disclosure.Request{To: b.To, Clear: b.Clear, Reason: b.Reason, Reasons: b.Reasons,
+		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit})
+	return s.exportAnswer(ctx, a, e, err)
+}
+
+// requestClip asks for a package of a clip: whole segments with proofs of descent.
+func (s *Server) requestClip(ctx context.Context, a evidence.Actor, in *requestClipInput) (*answer[Export], error) {
+	b := in.Body
+	e, err := s.exports.Request(ctx, a, in.ID, disclosure.Request{To: b.To, Clear: b.Clear, Reason: b.Reason,
+		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit,
+		Clip: &disclosure.ClipRequest{Range: evidence.Range{From: b.From, Until: b.Until}, Outward: b.Outward, Source: b.Source}})
+	return s.exportAnswer(ctx, a, e, err)
+}
+
+// receiveExport notes that the recipient acknowledged a package (P39).
+func (s *Server) receiveExport(ctx context.Context, a evidence.Actor, in *receiveExportInput) (*answer[Export], error) {
+	e, err := s.exports.Receive(ctx, a, in.ID, in.Body.Digest)
 	return s.exportAnswer(ctx, a, e, err)
 }
 
@@ -56,7 +72,12 @@ func (s *Server) export(ctx context.Context, v disclosure.View) (out Export, err
 	e := v.Export
 	out = Export{ID: e.ID, Interview: e.Interview, State: string(e.State), Clear: e.Clear(), To: e.Recipient, Reasons: e.Reasons, Reason: e.Reason,
 		RequestedAt: e.RequestedAt.Time(), ApprovedAt: when(e.ApprovedAt), DeliveredAt: when(e.DeliveredAt), Digest: e.Digest, Bytes: e.Bytes,
-		MayApprove: v.MayApprove, MayFetch: v.MayFetch}
+		MayApprove: v.MayApprove, MayFetch: v.MayFetch, MayReceive: v.MayReceive, ReceivedAt: when(e.ReceivedAt), Overdue: v.Overdue,
+		Content: string(e.Content), Profile: string(e.Profile), Exhibit: e.Exhibit, Passphrase: e.Passphrase}
+	if e.Content == disclosure.ClipOfRecording {
+		asked := spanOf(e.Asked)
+		out.Asked = &asked
+	}
 	if v.MayFetch {
 		out.Package = apiPrefix + "/exports/" + string(e.ID) + "/package"
 	}
@@ -74,7 +95,16 @@ func (s *Server) export(ctx context.Context, v disclosure.View) (out Export, err
 // the first byte is written; what breaks off is cut off, so that nobody takes
 // it for whole, and is recorded as broken off.
 func (s *Server) exportPackage(ctx context.Context, a evidence.Actor, in *IDPath) (*huma.StreamResponse, error) {
-	d, err := s.exports.Deliver(ctx, a, in.ID)
+	return s.deliver(ctx, a, in.ID, "")
+}
+
+// exportUnderPassphrase is exportPackage for a package under a passphrase.
+func (s *Server) exportUnderPassphrase(ctx context.Context, a evidence.Actor, in *exportPassphraseInput) (*huma.StreamResponse, error) {
+	return s.deliver(ctx, a, in.ID, in.Body.Passphrase)
+}
+
+func (s *Server) deliver(ctx context.Context, a evidence.Actor, id evidence.ID, passphrase string) (*huma.StreamResponse, error) {
+	d, err := s.exports.Deliver(ctx, a, id, passphrase)
 	if err != nil {
 		return nil, err
 	}

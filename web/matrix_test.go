@@ -72,6 +72,7 @@ POST   /cases/{case}/retention               433333.34 {"until":"2090-01-01T00:0
 POST   /cases/{case}/holds                   4333.3.34 {"reason":"Appeal."}
 POST   /interviews/{interview}/erasure       433333934 {"reason":"Over.","order":"Court."}
 GET    /erasures                             333333..3
+POST   /interviews/{interview}/clips         433333234 {"from":0,"until":8000000,"clear":true,"reason":"Court."}
 GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3
 GET    /log/entries/0                        333333..3
@@ -193,11 +194,14 @@ POST /interviews/{interview}/sources {"role":"wide"}
 POST /interviews/{interview}/sources/{source}/token
 POST /interviews/{interview}/grants {"source":"all","to":"prosecutor","from":0,"until":8000000,"not_after":"2099-03-04T09:00:00Z","purpose":"Review.","basis":"Art. 1","rests_on":"law"}
 POST /interviews/{interview}/exports {"clear":true,"reason":"Court."}
+POST /interviews/{interview}/clips {"from":0,"until":8000000,"clear":true,"reason":"Court."}
 POST /grants/{grant}/approve
 POST /grants/{grant}/reject {"reason":"No."}
 POST /grants/{grant}/revoke {"reason":"No."}
 POST /exports/{grant}/approve
-GET /exports/{grant}/package`)) {
+GET /exports/{grant}/package
+POST /exports/{grant}/package {"passphrase":"a passphrase of many letters"}
+POST /exports/{grant}/receipt {"sha256":"0000000000000000000000000000000000000000000000000000000000000000"}`)) {
 		method, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		path, body, _ := strings.Cut(rest, " ")
 		hidden := h.asRaw("outsider", method, fill(path, there), fill(body, there))

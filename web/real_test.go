@@ -70,7 +70,7 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 	h := &harness{T: t, World: w, studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	h.build(Config{
 		Store: s, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Recording: h.studio, Objects: o, Keys: k,
-		Exports:     disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Software: "test"}),
+		Exports:     disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Grants: w.Access, Software: "test"}),
 		Retention:   retention.New(retention.Config{Store: s, Keys: k, Objects: o, Sealer: authority, Access: w.Access, Logger: slog.New(slog.DiscardHandler), Software: "test"}),
 		Checkpoints: checkpoints, Trust: authority.Trust(), Clock: clock,
 	}, change...)

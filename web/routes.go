@@ -175,12 +175,18 @@ var routes = []operation{
 
 	{post, "/interviews/{id}/exports", "requestExport", tagExports, signedIn, "Ask for a package", "Encrypted to an age recipient; in the clear only with a reason and a second person.",
 		created(handle((*Server).requestExport))},
+	{post, "/interviews/{id}/clips", "requestClip", tagExports, signedIn, "Make a clip", "Whole segments, never encoded again, each with a proof that it stands in the recording's seal. Within a grant of yours that allows clips, or as a custodian. It leaves as a package does.",
+		created(handle((*Server).requestClip))},
 	{get, "/exports", "listExports", tagExports, signedIn, "Packages", "",
 		handle((*Server).listExports)},
 	{post, "/exports/{id}/approve", "approveExport", tagExports, signedIn, "Approve a package", "By another person than the one who asked.",
 		handle((*Server).approveExport)},
 	{get, "/exports/{id}/package", "exportPackage", tagExports, signedIn, "Fetch a package", "A BagIt bag as a tar file, encrypted with age unless it was approved in the clear. The custody entry is committed before the first byte is sent.",
 		stream(packageBody, (*Server).exportPackage)},
+	{post, "/exports/{id}/package", "exportUnderPassphrase", tagExports, signedIn, "Fetch a package under a passphrase", "As getting it, for a package that was asked for under a passphrase.",
+		stream(packageBody, (*Server).exportUnderPassphrase)},
+	{post, "/exports/{id}/receipt", "receiveExport", tagExports, signedIn, "Note that the recipient acknowledged a package", "With the digest that the recipient reads from its package; another one is refused (P39).",
+		handle((*Server).receiveExport)},
 
 	{get, "/retention", "retentionCalendar", tagRetention, signedIn, "What is kept until when", "The cases of your agency on which something is recorded, those to be decided soonest first. Nothing is ever deleted by itself (P34).",
 		handle((*Server).retentionCalendar)},

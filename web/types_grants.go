@@ -19,6 +19,7 @@ type Grant struct {
 	Tracks      []TrackBounds `json:"tracks" doc:"The exact segments, per track."`
 	NotBefore   time.Time     `json:"not_before" doc:"From when, by the server's clock."`
 	NotAfter    time.Time     `json:"not_after" doc:"Until when, exclusive, by the server's clock."`
+	Clips       bool          `json:"clips" doc:"Whether its holder may have clips of it, which leave as packages."`
 	Purpose     string        `json:"purpose" doc:"What for (P28)."`
 	Basis       string        `json:"basis" doc:"The legal basis or order (P28)."`
 	RestsOn     string        `json:"rests_on" doc:"Whether the basis is law or the person's consent (P37)." enum:"law,consent"`
@@ -68,6 +69,7 @@ type requestGrantInput struct {
 		Outward   bool            `json:"outward,omitempty" doc:"Snap to segment bounds outward in place of inward: a little more than asked, and the true bounds are shown to the approver."`
 		NotBefore *time.Time      `json:"not_before,omitempty" doc:"From when; now if left out."`
 		NotAfter  time.Time       `json:"not_after" doc:"Until when, exclusive."`
+		Clips     bool            `json:"clips,omitempty" doc:"Ask that the recipient may have clips of it."`
 		Purpose   string          `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
 		Basis     string          `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
 		RestsOn   string          `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`

@@ -11,7 +11,12 @@ type Export struct {
 	ID          evidence.ID `json:"id" doc:"Export."`
 	Interview   evidence.ID `json:"interview_id" doc:"Interview."`
 	Case        CaseRef     `json:"case" doc:"Case file."`
-	State       string      `json:"state" doc:"proposed: a second person must approve; approved: it can be fetched, once; delivered: it was handed over, and another copy is another package (P19)." enum:"proposed,approved,delivered"`
+	State       string      `json:"state" doc:"proposed: a second person must approve; approved: it can be fetched, once; delivered: it was handed over, and another copy is another package (P19); received: the recipient acknowledged it." enum:"proposed,approved,delivered,received"`
+	Content     string      `json:"content" doc:"The whole recording, or a clip of whole segments." enum:"recording,clip"`
+	Asked       *Span       `json:"asked,omitempty" doc:"Of a clip: the range that was asked for. The package states the true cut points."`
+	Profile     string      `json:"profile" doc:"For whom it is put together (P32)." enum:"full,prosecution,defence,protected"`
+	Exhibit     string      `json:"exhibit,omitempty" doc:"The court's exhibit number."`
+	Passphrase  bool        `json:"passphrase" doc:"Whether it is encrypted under a passphrase, given when it is fetched."`
 	Clear       bool        `json:"clear" doc:"Whether the package is not encrypted."`
 	To          string      `json:"to,omitempty" doc:"The age recipient that it is encrypted to."`
 	Reasons     bool        `json:"reasons" doc:"Whether the texts of reasons and authorities in its custody log are disclosed."`
@@ -21,10 +26,13 @@ type Export struct {
 	ApprovedBy  *AccountRef `json:"approved_by,omitempty" doc:"The second person."`
 	ApprovedAt  *time.Time  `json:"approved_at,omitempty" doc:"When."`
 	DeliveredAt *time.Time  `json:"delivered_at,omitempty" doc:"When it was handed over."`
+	ReceivedAt  *time.Time  `json:"received_at,omitempty" doc:"When its receipt was acknowledged (P39)."`
+	Overdue     bool        `json:"overdue" doc:"Whether its receipt should have been acknowledged by now."`
 	Digest      string      `json:"sha256,omitempty" doc:"What left: the SHA-256 of the package's tag manifest, which covers every file."`
 	Bytes       int64       `json:"bytes,omitempty" doc:"How many bytes its files have."`
 	MayApprove  bool        `json:"may_approve" doc:"Whether you may approve it now."`
 	MayFetch    bool        `json:"may_fetch" doc:"Whether you may fetch the package now."`
+	MayReceive  bool        `json:"may_receive" doc:"Whether you may note now that the recipient acknowledged it."`
 	Package     string      `json:"package,omitempty" doc:"Path of the package, while you may fetch it."`
 }
 
@@ -35,6 +43,42 @@ type requestExportInput struct {
 		Clear   bool   `json:"clear,omitempty" doc:"Do not encrypt. Needs a reason and a second person's approval."`
 		Reason  string `json:"reason,omitempty" maxLength:"2000" doc:"Why it leaves; required for a package in the clear."`
 		Reasons bool   `json:"reasons,omitempty" doc:"Disclose the texts of reasons and authorities in its custody log. Network addresses never are."`
+		ExportWishes
+	}
+}
+
+// ExportWishes is what a whole recording and a clip are asked for with alike.
+type ExportWishes struct {
+	Passphrase bool   `json:"passphrase,omitempty" doc:"Encrypt under a passphrase, given when the package is fetched; it is kept nowhere."`
+	Profile    string `json:"profile,omitempty" enum:"full,prosecution,defence,protected" doc:"For whom: full (a court) if left out; prosecution leaves out what the defence viewed; protected obeys a protective order (P32)."`
+	Exhibit    string `json:"exhibit,omitempty" maxLength:"40" doc:"The court's exhibit number."`
+}
+
+type requestClipInput struct {
+	IDPath
+	Body struct {
+		From    evidence.Offset `json:"from" minimum:"0" doc:"Start, inclusive, microseconds of interview time."`
+		Until   evidence.Offset `json:"until" minimum:"1" doc:"End, exclusive, microseconds of interview time."`
+		Outward bool            `json:"outward,omitempty" doc:"Take segments that the range only touches too."`
+		Source  string          `json:"source,omitempty" maxLength:"64" doc:"One source's name or identifier; all if left out."`
+		To      string          `json:"to,omitempty" maxLength:"8192" doc:"age recipient to encrypt to (age1… or age1pq1…)."`
+		Clear   bool            `json:"clear,omitempty" doc:"Do not encrypt. Needs a reason and a second person's approval."`
+		Reason  string          `json:"reason,omitempty" maxLength:"2000" doc:"Why it leaves; required for a package in the clear."`
+		ExportWishes
+	}
+}
+
+type exportPassphraseInput struct {
+	IDPath
+	Body struct {
+		Passphrase string `json:"passphrase" minLength:"1" maxLength:"1024" doc:"Passphrase of at least 16 characters. Tell it to the recipient by another way than the package."`
+	}
+}
+
+type receiveExportInput struct {
+	IDPath
+	Body struct {
+		Digest string `json:"sha256" minLength:"64" maxLength:"64" pattern:"^[0-9a-f]{64}$" doc:"What the recipient reads from its package: the SHA-256 of tagmanifest-sha256.txt, as toldonce-verify prints it."`
 	}
 }
 

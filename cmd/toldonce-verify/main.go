@@ -86,7 +86,7 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 			if asJSON {
 				err = writeJSON(out, report)
 			} else {
-				err = report.WriteText(out, all)
+				err = report.WriteText(out, "en", all)
 			}
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)

@@ -56,7 +56,7 @@ func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logg
 	if d.checkpoints, err = custody.NewCheckpointer(st.db, string(signer), verifier); err != nil {
 		return nil, err
 	}
-	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints,
+	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints, Grants: d.access,
 		Sealer: st.seal, Access: d.access, Software: software()})
 	d.retention = retention.New(retention.Config{Store: st.db, Keys: st.keys, Objects: st.objects, Sealer: st.seal, Access: d.access, Logger: log, Software: software()})
 	return d, nil

@@ -29,62 +29,47 @@ type exportView struct {
 const exportReady = "approved"
 
 func newExport(opt *options) *cobra.Command {
-	var out, to, reason string
-	var clear bool
+	var w wishes
 	cmd := &cobra.Command{
-		Use:   "export INTERVIEW --out DIR (--to AGE_RECIPIENT | --clear --reason TEXT)",
+		Use:   "export INTERVIEW --out DIR (--to AGE_RECIPIENT | --passphrase-file FILE | --clear --reason TEXT)",
 		Short: "Write the package of a sealed interview that toldonce-verify checks",
 		Long: `Write the package of a sealed interview: the media, the sealed manifest, the
 custody proofs and the commands that check them.
 
 --to encrypts the package to the recipient's age key and writes one .age file
-into DIR. --clear writes the package as files into DIR, which must be new or
-empty; it needs a reason, and a second person who approves it with
-'toldonce export approve'. Until then nothing is written and the exit code is 7.
-Fetch it then with 'toldonce export fetch'.`,
+into DIR; --passphrase-file encrypts it under a passphrase. --clear writes the
+package as files into DIR, which must be new or empty; it needs a reason, and a
+second person who approves it with 'toldonce export approve'. Until then nothing
+is written and the exit code is 7. Fetch it then with 'toldonce export fetch'.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseID("an interview", args[0])
 			if err != nil {
 				return err
 			}
-			switch {
-			case clear == (to != ""):
-				return usagef("give either --to with the recipient's age key, or --clear with --reason")
-			case clear && reason == "":
-				return usagef("--clear needs --reason: why the package may leave unencrypted")
-			}
-			if to != "" {
-				if err := checkRecipient(to); err != nil {
-					return err
-				}
-			}
-			if err := checkOut(out); err != nil {
+			if err := w.check(); err != nil {
 				return err
 			}
-			c, err := dial(opt.console)
-			if err != nil {
-				return err
-			}
-			var e exportView
-			err = c.call(cmd.Context(), http.MethodPost, "/interviews/"+id+"/exports",
-				map[string]any{"to": to, "clear": clear, "reason": reason}, &e)
-			if err != nil {
-				return err
-			}
-			if e.State != exportReady {
-				return printWaiting(opt, e, out)
-			}
-			return fetchPackage(cmd, opt, c, e, out)
+			return requestPackage(cmd, opt, "/interviews/"+id+"/exports", w.body(), &w)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "folder to write into, new or empty")
-	cmd.Flags().StringVar(&to, "to", "", "recipient's age public key (age1…)")
-	cmd.Flags().BoolVar(&clear, "clear", false, "write the package unencrypted")
-	cmd.Flags().StringVar(&reason, "reason", "", "why; stands in the custody log")
-	mustMark(cmd.MarkFlagRequired("out"))
-	cmd.AddCommand(newExportFetch(opt), newExportApprove(opt), newExportList(opt))
+	w.flags(cmd)
+	cmd.AddCommand(newExportFetch(opt), newExportApprove(opt), newExportReceipt(opt), newExportList(opt))
 	return cmd
+}
+
+// readPassphrase returns the first line of a file.
+func readPassphrase(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", usagef("--passphrase-file: %v", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if len([]rune(line)) < 16 {
+		return "", usagef("--passphrase-file: the passphrase must have at least 16 characters")
+	}
+	return line, nil
 }
 
 // checkRecipient refuses anything that is not one public age key, above all a
@@ -130,9 +115,9 @@ Fetch it then with
 }
 
 func newExportFetch(opt *options) *cobra.Command {
-	var out string
+	var out, passphraseFile string
 	cmd := &cobra.Command{
-		Use:   "fetch EXPORT --out DIR",
+		Use:   "fetch EXPORT --out DIR [--passphrase-file FILE]",
 		Short: "Write the package of an export that a second person approved",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -147,18 +132,27 @@ func newExportFetch(opt *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return fetchPackage(cmd, opt, c, exportView{ID: evidence.ID(id)}, out)
+			return fetchPackage(cmd, opt, c, exportView{ID: evidence.ID(id)}, out, passphraseFile)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "folder to write into, new or empty")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "of a package under a passphrase: the passphrase is this file's first line")
 	mustMark(cmd.MarkFlagRequired("out"))
 	return cmd
 }
 
 // fetchPackage streams a package into out: as files where it comes in the
 // clear, as one .age file where it is encrypted.
-func fetchPackage(cmd *cobra.Command, opt *options, c *client, e exportView, out string) error {
-	res, err := c.open(cmd.Context(), http.MethodGet, "/exports/"+string(e.ID)+"/package", nil)
+func fetchPackage(cmd *cobra.Command, opt *options, c *client, e exportView, out, passphraseFile string) error {
+	method, body := http.MethodGet, any(nil)
+	if passphraseFile != "" {
+		passphrase, err := readPassphrase(passphraseFile)
+		if err != nil {
+			return err
+		}
+		method, body = http.MethodPost, map[string]any{"passphrase": passphrase}
+	}
+	res, err := c.open(cmd.Context(), method, "/exports/"+string(e.ID)+"/package", body)
 	if err != nil {
 		return err
 	}
@@ -183,10 +177,19 @@ func fetchPackage(cmd *cobra.Command, opt *options, c *client, e exportView, out
 		if opt.json {
 			return printJSON(opt.out, map[string]any{"export": e.ID, "out": file, "files": 1, "encrypted": true})
 		}
-		_, err = fmt.Fprintf(opt.out, "Written to %s. Its recipient opens it with\n  age -d -i KEYFILE %s | tar -x -C NEWFOLDER\n", file, file)
+		_, err = fmt.Fprintf(opt.out, "Written to %s. Its recipient opens it with\n  age -d%s %s | tar -x -C NEWFOLDER\n", file, keyOption(passphraseFile), file)
 		return err
 	}
 	return fmt.Errorf("the server answered with %q, which is not a package", kind)
+}
+
+// keyOption is what age is told to open a package with; it asks for a passphrase by
+// itself.
+func keyOption(passphraseFile string) string {
+	if passphraseFile != "" {
+		return ""
+	}
+	return " -i KEYFILE"
 }
 
 func writeEncrypted(body io.Reader, dir, name string) error {

@@ -218,12 +218,37 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	}
 	group.Go(func() error { return s.retention.Run(running) })
 	group.Go(func() error { return ready(s) })
+	group.Go(func() error { return s.remind(running) })
 	err = group.Wait()
 	s.log.Info("ended")
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("told to end before it was ready: %w", err)
 	}
 	return err
+}
+
+// remindEvery is how often it is asked whether a package's receipt is overdue.
+const remindEvery = 5 * time.Minute
+
+// remind raises the alarm for packages that nobody acknowledged, until ctx ends. It
+// never ends the server.
+func (s *server) remind(ctx context.Context) error {
+	tick := time.NewTicker(remindEvery)
+	defer tick.Stop()
+	for {
+		n, err := s.domain.exports.Remind(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.Error("overdue receipts could not be looked for", "error", err)
+		case n > 0:
+			s.log.Warn("packages without a receipt", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // media opens the sockets that cameras send to.

@@ -84,6 +84,8 @@ const (
 	ExportRequest = "export.request" // interview
 	ExportApprove = "export.approve" // export
 	ExportRead    = "export.read"    // export: download of what was approved
+	ExportReceive = "export.receive" // export: the recipient acknowledged it
+	ClipRequest   = "clip.request"   // interview; within a grant that allows clips, see [Service.Clippable]
 	ExportAlone   = "export.alone"   // interview: a clear export by one person, demonstration only
 
 	RetentionClass = "retention.class" // agency: a retention class is made or changed

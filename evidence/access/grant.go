@@ -43,6 +43,7 @@ type Grant struct {
 	Tracks    []TrackBounds
 	NotBefore evidence.Instant // inclusive, server time
 	NotAfter  evidence.Instant // exclusive, server time
+	Clips     bool             // its holder may have clips of it, which leave as packages (P19)
 	Purpose   string           // in words; personal
 	Basis     string           // the provision, decision, order or consent, in words; personal
 	RestsOn   Foundation
@@ -98,43 +99,4 @@ func (g Grant) bounds(track evidence.ID) (TrackBounds, bool) {
 		}
 	}
 	return TrackBounds{}, false
-}
-
-// snap returns the whole segments of one track that lie inside asked. leaves are
-// the track's media leaves by index. A segment that is not a random access point
-// counts only with all its predecessors back to one. outward takes every segment
-// that asked touches instead, and what those depend on. ok is false when nothing
-// fits.
-func snap(leaves []evidence.Leaf, asked evidence.Range, outward bool) (first, last int, ok bool) {
-	best := 0
-	for i := 0; i < len(leaves); {
-		if !inside(leaves[i], asked, outward) {
-			i++
-			continue
-		}
-		begin := i
-		for i++; i < len(leaves) && leaves[i].Index == leaves[i-1].Index+1 && inside(leaves[i], asked, outward); {
-			i++
-		}
-		end := i
-		if outward {
-			for begin > 0 && !leaves[begin].Independent && leaves[begin-1].Index == leaves[begin].Index-1 {
-				begin--
-			}
-		}
-		for begin < end && !leaves[begin].Independent {
-			begin++
-		}
-		if end-begin > best {
-			best, first, last, ok = end-begin, leaves[begin].Index, leaves[end-1].Index, true
-		}
-	}
-	return first, last, ok
-}
-
-func inside(l evidence.Leaf, asked evidence.Range, outward bool) bool {
-	if outward {
-		return asked.Overlaps(l.Range())
-	}
-	return asked.Contains(l.Range())
 }

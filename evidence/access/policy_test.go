@@ -31,9 +31,9 @@ var actionsByKind = map[string][]string{
 	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, MediaPlay, InterviewWatch, ErasureRequest},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest},
 	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
-	KindExport:    {ExportApprove, ExportRead},
+	KindExport:    {ExportApprove, ExportRead, ExportReceive},
 	KindHold:      {HoldLift},
 	KindErasure:   {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
 }
@@ -98,11 +98,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
-	asking := []string{GrantRequest, ConsentAttest, MediaPlay}
+	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest}
 	party := []string{GrantRead, GrantRevoke}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
-	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead,
+	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
 		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
@@ -133,11 +133,11 @@ func everybody() []who {
 			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
-			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead})},
+			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead, ExportReceive})},
 		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
 			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
-			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead})},
+			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead, ExportReceive})},
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, []string{InterviewWatch})},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking)},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},

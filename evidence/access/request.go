@@ -30,8 +30,10 @@ type Request struct {
 	Outward   bool
 	NotBefore evidence.Instant // 0: now
 	NotAfter  evidence.Instant
-	Purpose   string
-	Basis     string
+	// Clips asks that the recipient may have clips of what the grant gives.
+	Clips   bool
+	Purpose string
+	Basis   string
 	// RestsOn is OnLaw or OnConsent. It is never guessed from the words of Basis: what
 	// ends with a withdrawal depends on it (P37).
 	RestsOn Foundation
@@ -65,7 +67,7 @@ func (s *Service) RequestGrant(ctx context.Context, actor evidence.Actor, in Req
 		return Grant{}, err
 	}
 	g := Grant{ID: evidence.NewID(), Agency: st.OwnedBy, Case: st.Case, Interview: in.Interview, To: in.To, Asked: in.Asked,
-		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
+		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Clips: in.Clips, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
 		RestsOn: in.RestsOn, Consent: in.Consent, State: Proposed, RequestedBy: actor.Account, RequestedAt: now, Needed: 1, Version: 1}
 	if st.Child {
 		g.Needed = 2
@@ -219,7 +221,7 @@ func (s *Service) boundTrack(ctx context.Context, track evidence.Track, in Reque
 		}
 	}
 	slices.SortFunc(leaves, func(a, b evidence.Leaf) int { return a.Index - b.Index })
-	first, last, ok := snap(leaves, in.Asked, in.Outward)
+	first, last, ok := evidence.WholeSegments(leaves, in.Asked, in.Outward)
 	if !ok {
 		return TrackBounds{}, false, nil
 	}
@@ -244,6 +246,9 @@ func (g Grant) details() map[string]string {
 	}
 	if g.Consent != "" {
 		d["consent"] = g.Consent
+	}
+	if g.Clips {
+		d["clips"] = "true"
 	}
 	return d
 }

@@ -7,12 +7,15 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"filippo.io/age"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/seal"
 )
 
 // A running delivery claims its export for leaseLength and renews the claim
@@ -38,9 +41,10 @@ type Delivery struct {
 
 // Deliver begins the delivery of an approved package: when it returns, the
 // custody log says that the package leaves, and the excerpt inside it says so too.
-// The bytes follow with [Delivery.WriteTo], which must be called. An export is
-// delivered once; a delivery that broke off may be begun again.
-func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, export evidence.ID) (*Delivery, error) {
+// passphrase is required for an export that asks for one, and refused for any
+// other. The bytes follow with [Delivery.WriteTo], which must be called. An export
+// is delivered once; a delivery that broke off may be begun again.
+func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, export evidence.ID, passphrase string) (*Delivery, error) {
 	if err := s.Access.Authorize(ctx, actor, ActionRead, evidence.Resource{Kind: "export", ID: export}); err != nil {
 		return nil, err
 	}
@@ -55,16 +59,16 @@ func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, export evid
 	switch {
 	case e.State == Proposed:
 		return nil, evidence.Refuse(evidence.ErrConflict, "export.not_approved", "A second person must approve this package first.", "P19")
-	case e.State == Delivered:
+	case e.State != Approved:
 		return nil, evidence.Refuse(evidence.ErrConflict, "export.delivered", "This package was handed over. Ask for another one: every copy is approved and recorded.", "P19")
 	case e.LeaseUntil > now:
 		return nil, evidence.Refuse(evidence.ErrConflict, "export.in_delivery", "This package is being handed over at this moment.", "P19")
 	}
 	d := &Delivery{service: s, actor: actor, ContentType: "application/x-tar", Name: Folder(e.ID) + ".tar"}
-	if !e.Clear() {
-		if d.to, err = parseRecipient(e.Recipient); err != nil {
-			return nil, err
-		}
+	if d.to, err = e.recipient(passphrase); err != nil {
+		return nil, err
+	}
+	if d.to != nil {
 		d.ContentType, d.Name = "application/age", d.Name+".age"
 	}
 	if err := s.prepare(ctx, e, now, &d.pkg); err != nil {
@@ -79,27 +83,43 @@ func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, export evid
 	}
 	e.Version++
 	d.Export = e
-	fields := []string{}
-	if e.Reasons {
-		fields = []string{custody.FieldWhy, custody.FieldAuthority}
-	}
-	if d.pkg.Excerpt, err = NewExcerpt(ctx, s.Log, s.Checkpoints, e.Interview, fields); err != nil {
+	if d.pkg.Excerpt, err = s.excerpt(ctx, e); err != nil {
 		return nil, errors.Join(fmt.Errorf("package %s: %w", export, err), d.interrupted(ctx))
 	}
 	return d, nil
 }
 
+// minPassphrase is the fewest characters of a passphrase; scrypt does the rest.
+const minPassphrase = 16
+
+// recipient is whom the package is encrypted to; nil for one in the clear.
+func (e Export) recipient(passphrase string) (age.Recipient, error) {
+	switch {
+	case !e.Passphrase && passphrase != "":
+		return nil, evidence.Refuse(evidence.ErrInvalid, "export.no_passphrase", "This package is not one under a passphrase.", "P39")
+	case e.Passphrase && utf8.RuneCountInString(passphrase) < minPassphrase:
+		return nil, evidence.Refuse(evidence.ErrInvalid, "export.passphrase", fmt.Sprintf("Give a passphrase of at least %d characters. Tell it to the recipient by another way than the package.", minPassphrase), "P39")
+	case e.Passphrase:
+		return age.NewScryptRecipient(passphrase)
+	case e.Clear():
+		return nil, nil
+	}
+	return parseRecipient(e.Recipient)
+}
+
+// excerpt is what the custody log says of an interview, as far as the recipient
+// may know. A clip's recipient learns of the seal and of this export alone.
+func (s *Service) excerpt(ctx context.Context, e Export) (Excerpt, error) {
+	tells := e.Profile.Tells
+	if e.Content == ClipOfRecording {
+		tells = func(l custody.Leaf) bool { return l.Action == EntrySealed || l.Subject == e.ID }
+	}
+	return NewExcerpt(ctx, s.Log, s.Checkpoints, e.Interview, e.Profile.opens(e.Reasons), tells)
+}
+
 // prepare gathers everything that can be missing before anything is promised.
 func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p *Package) error {
 	iv, err := s.Store.Interview(ctx, e.Interview)
-	if err != nil {
-		return err
-	}
-	sealed, err := s.Store.Sealed(ctx, iv.Recording)
-	if err != nil {
-		return err
-	}
-	segments, err := s.Store.Segments(ctx, iv.Recording)
 	if err != nil {
 		return err
 	}
@@ -119,7 +139,7 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 		return err
 	}
 	*p = Package{
-		Export: e.ID, CreatedAt: now, Software: s.Software, Recording: sealed, Segments: segments, Sealer: s.Sealer,
+		Export: e.ID, CreatedAt: now, Software: s.Software, Sealer: s.Sealer, Profile: e.Profile,
 		Plaintext: func(ctx context.Context, seg evidence.Segment) ([]byte, error) {
 			cipher, err := s.Objects.Get(ctx, seg.ObjectKey, seg.ObjectVersion)
 			if err != nil {
@@ -128,7 +148,40 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 			return envelope.OpenLeaf(id, cipher, seg.Leaf)
 		},
 	}
-	return nil
+	if p.Facts, err = s.Store.Facts(ctx, e.Interview); err != nil {
+		return err
+	}
+	p.Facts.Exhibit = e.Exhibit
+	p.Facts.Salt = func(label string) string { return ReceiptSalt(key[:], label) }
+	if e.Content == ClipOfRecording {
+		return s.prepareClip(ctx, e, iv.Recording, p)
+	}
+	if p.Recording, err = s.Store.Sealed(ctx, iv.Recording); err != nil {
+		return err
+	}
+	p.Segments, err = s.Store.Segments(ctx, iv.Recording)
+	return err
+}
+
+// prepareClip cuts the clip, under the grant as it is now.
+func (s *Service) prepareClip(ctx context.Context, e Export, recording evidence.ID, p *Package) error {
+	var allowed map[evidence.ID]clip.Bounds
+	var err error
+	if e.Grant != "" {
+		if allowed, err = s.Grants.ClipBounds(ctx, e.Grant); err != nil {
+			return err
+		}
+	}
+	if p.Recording, err = s.Store.SealedHead(ctx, recording); err != nil {
+		return err
+	}
+	m, err := seal.ParseManifest(p.Recording.Manifest)
+	if err != nil {
+		return err
+	}
+	c, err := s.cut(ctx, p.Recording.Manifest, m, e, allowed)
+	p.Clip = &c
+	return err
 }
 
 // WriteTo writes the package to w and records how that ended. It returns an error

@@ -60,9 +60,10 @@ type Checkpointer interface {
 // cut out by hand.
 const maxEntries = 100_000
 
-// NewExcerpt collects an interview's entries under a fresh checkpoint. Texts behind
-// commitments go along only for the fields named, and a network address never.
-func NewExcerpt(ctx context.Context, log Log, checkpoints Checkpointer, interview evidence.ID, fields []string) (Excerpt, error) {
+// NewExcerpt collects those of an interview's entries that tells says yes to, under
+// a fresh checkpoint; nil says yes to all. Texts behind commitments go along only
+// for the fields named, and a network address never.
+func NewExcerpt(ctx context.Context, log Log, checkpoints Checkpointer, interview evidence.ID, fields []string, tells func(custody.Leaf) bool) (Excerpt, error) {
 	signed, err := checkpoints.Checkpoint(ctx)
 	if err != nil {
 		return Excerpt{}, err
@@ -82,6 +83,9 @@ func NewExcerpt(ctx context.Context, log Log, checkpoints Checkpointer, intervie
 			return out, nil
 		}
 		for _, r := range records {
+			if tells != nil && !tells(r.Leaf) {
+				continue
+			}
 			path, err := log.ProveInclusion(ctx, r.Position, cp.Size)
 			if err != nil {
 				return Excerpt{}, err

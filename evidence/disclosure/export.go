@@ -8,6 +8,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
@@ -21,6 +22,8 @@ const (
 	Approved State = "approved"
 	// Delivered: the package left. Another copy is another export (P19).
 	Delivered State = "delivered"
+	// Received: the recipient said that it has the package, whole (P39).
+	Received State = "received"
 )
 
 // Export is a package of an interview on its way out.
@@ -30,7 +33,18 @@ type Export struct {
 	Case      evidence.ID
 	Interview evidence.ID
 	State     State
-	Recipient string // age recipient; empty for a package in the clear
+	Recipient string // age recipient; empty for a package in the clear or under a passphrase
+	// Passphrase: it leaves encrypted under a passphrase that is given when it is
+	// fetched, and is kept nowhere.
+	Passphrase bool
+	// Content says whether the whole recording leaves, or a clip of Asked.
+	Content Content
+	Asked   evidence.Range // of a clip, interview time
+	Outward bool           // a clip takes segments that Asked only touches
+	Source  evidence.ID    // a clip of one source; empty: of all
+	Grant   evidence.ID    // under which the clip is cut; empty for a custodian's
+	Profile Profile
+	Exhibit string // the court's number; may be empty
 	// Reasons: the texts of reasons and authorities in the custody excerpt are
 	// disclosed. Network addresses never are.
 	Reasons     bool
@@ -50,11 +64,16 @@ type Export struct {
 	DeliveredAt evidence.Instant
 	Digest      string
 	Bytes       int64
-	Version     int64 // row version for optimistic concurrency
+	// ReceivedAt is when the recipient acknowledged it, ReceivedBy who wrote that
+	// down; AlarmedAt when its absence was reported (P39). 0 and empty before.
+	ReceivedAt evidence.Instant
+	ReceivedBy evidence.ID
+	AlarmedAt  evidence.Instant
+	Version    int64 // row version for optimistic concurrency
 }
 
 // Clear reports whether the package leaves unencrypted.
-func (e Export) Clear() bool { return e.Recipient == "" }
+func (e Export) Clear() bool { return e.Recipient == "" && !e.Passphrase }
 
 // Filter chooses exports. Empty fields choose any.
 type Filter struct {
@@ -74,13 +93,21 @@ type Store interface {
 	// Segments returns every segment by position.
 	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
+	// SealedHead is Sealed without Pages.
+	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+	clip.Recording
+	// Facts returns the pseudonym, case number and consent receipts of an interview.
+	Facts(ctx context.Context, interview evidence.ID) (Facts, error)
 
 	CreateExport(ctx context.Context, e Export, entry custody.Entry) error
 	// Export returns an error wrapping [evidence.ErrNotFound] if there is none.
 	Export(ctx context.Context, id evidence.ID) (Export, error)
 	// Exports returns the newest first.
 	Exports(ctx context.Context, f Filter) ([]Export, error)
-	// ChangeExport stores state, approval, attempt, lease and delivery if the
+	// Unreceived returns the delivered exports that nobody acknowledged or was
+	// alarmed about, delivered before a time; at most 1000, the oldest first.
+	Unreceived(ctx context.Context, before evidence.Instant) ([]Export, error)
+	// ChangeExport stores state, approval, attempt, lease, delivery, receipt and alarm if the
 	// row's version is still e.Version, and grows it; [evidence.ErrConflict] otherwise.
 	ChangeExport(ctx context.Context, e Export, entry custody.Entry) error
 	// RenewExport moves the lease of the running attempt and leaves the version as
@@ -95,9 +122,12 @@ const (
 	ActionAlone   = "export.alone"   // asked for and approved by one person, in a demonstration
 	ActionApprove = "export.approve" // a second person approved it
 	ActionRead    = "export.read"    // a delivery begins; committed before its first byte
+	ActionReceive = "export.receive" // the recipient acknowledged it
+	ActionClip    = "clip.request"   // a clip was asked for
 
 	EntryDelivered   = "export.delivered"   // the whole package was handed over
 	EntryInterrupted = "export.interrupted" // a delivery broke off
+	EntryUnreceived  = "export.unreceived"  // nobody acknowledged it in time: an alarm
 )
 
 // EntrySealed is the recorder's custody action of a seal. Its details name the

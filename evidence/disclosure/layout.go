@@ -3,9 +3,11 @@ package disclosure
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
@@ -30,6 +32,12 @@ const (
 	OpeningsFile   = "data/custody/openings.jsonl"
 	CheckpointFile = "data/custody/checkpoint"
 
+	// ClipFile describes a clip; ClipLeavesFile holds its leaves, one a line, and
+	// ClipProofsFile for each the proof that it stands in the sealed tree.
+	ClipFile       = "data/clip/clip.json"
+	ClipLeavesFile = "data/clip/leaves.jsonl"
+	ClipProofsFile = "data/clip/proofs.jsonl"
+
 	CertificatesFolder = "data/certificates/"
 	LogKeyFile         = CertificatesFolder + "log.vkey"
 )
@@ -40,22 +48,34 @@ const BagItText = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 // PredicatePackage is the in-toto predicate type of a package's seal.
 const PredicatePackage = "https://toldonce.org/package/v1"
 
+// Content is what a package is of.
+type Content string
+
+const (
+	// WholeRecording: every segment, manifest and page of a recording.
+	WholeRecording Content = "recording"
+	// ClipOfRecording: whole segments of a recording, with proofs of descent.
+	ClipOfRecording Content = "clip"
+)
+
 // Predicate is what a package's seal says beside the digest of its tag manifest.
 type Predicate struct {
-	Version   int              `json:"version"` // 1
+	Version   int              `json:"version"` // 2; 1 lacks Content and Documents
 	Export    evidence.ID      `json:"export"`
 	Recording evidence.ID      `json:"recording"`
 	Interview evidence.ID      `json:"interview"`
 	CreatedAt evidence.Instant `json:"createdAt"`
 	// Manifest is the SHA-256 of the recording's manifest.
 	Manifest string `json:"manifest"`
-	// Profile says what was put in: "full" is the whole recording.
-	Profile  string `json:"profile"`
-	Software string `json:"software"`
+	// Profile says for whom it was put together; see [Profile].
+	Profile  Profile `json:"profile"`
+	Software string  `json:"software"`
+	// Content says what is inside.
+	Content Content `json:"content,omitempty"`
+	// Documents names the files, sorted, that this package holds beside those that
+	// follow from its content. Each is one of [DocumentNames].
+	Documents []string `json:"documents,omitempty"`
 }
-
-// ProfileFull is the profile of a package with the whole recording.
-const ProfileFull = "full"
 
 // Certificates are the files under data/certificates that repeat the public
 // halves of what was signed with, so that the package agrees with itself.
@@ -85,10 +105,18 @@ type MediaFile struct {
 	Init  int
 	// Ledger: see evidence/FORMAT.md.
 	Ledger bool
+	// Start and End bound its media in interview time.
+	Start, End evidence.Offset
 	// Positions in the recording's tree: the init, then the media.
 	Positions []int64
 	// Size is the sum of the stored plaintexts, in bytes.
 	Size int64
+}
+
+// Placed is a leaf with its position in the recording's tree.
+type Placed struct {
+	Leaf     evidence.Leaf
+	Position int64
 }
 
 // MediaFiles says which media files a recording has. It depends on the manifest
@@ -96,77 +124,104 @@ type MediaFile struct {
 // but the source's name, kind and numbers. It returns an error wrapping
 // [evidence.ErrInvalid] if the leaves do not belong together.
 func MediaFiles(m evidence.Manifest, leaves []evidence.Leaf) ([]MediaFile, error) {
-	type place struct {
-		leaf     evidence.Leaf
-		position int64
-	}
-	inits, media, ledgers := map[evidence.ID]map[int]place{}, map[evidence.ID][]place{}, map[evidence.ID][]place{}
+	placed := make([]Placed, len(leaves))
 	for i, l := range leaves {
-		if l.Kind == evidence.LeafLedger {
-			ledgers[l.Track] = append(ledgers[l.Track], place{l, int64(i)})
-			continue
+		placed[i] = Placed{l, int64(i)}
+	}
+	names := trackNames(m)
+	var files []MediaFile
+	for _, t := range m.Tracks {
+		more, err := trackFiles(t, names[t.ID], 0, placed)
+		if err != nil {
+			return nil, err
 		}
-		if l.Kind == evidence.LeafInit {
-			if inits[l.Track] == nil {
-				inits[l.Track] = map[int]place{}
-			}
-			inits[l.Track][l.Init] = place{l, int64(i)}
-			continue
+		files = append(files, more...)
+	}
+	return files, nil
+}
+
+// ClipFiles says which media files a clip has, as [MediaFiles] does of a
+// recording.
+func ClipFiles(d clip.Document, leaves []Placed) ([]MediaFile, error) {
+	m := evidence.Manifest{}
+	for _, t := range d.Tracks {
+		m.Sources = append(m.Sources, evidence.ManifestSource{ID: t.Source, Name: t.Name})
+		m.Tracks = append(m.Tracks, evidence.ManifestTrack{ID: t.ID, Source: t.Source, Kind: t.Kind, Codec: t.Codec, Timescale: t.Timescale, Segments: t.Last - t.First + 1})
+	}
+	names := trackNames(m)
+	var files []MediaFile
+	for i, t := range m.Tracks {
+		more, err := trackFiles(t, names[t.ID], d.Tracks[i].First, leaves)
+		if err != nil {
+			return nil, err
 		}
-		media[l.Track] = append(media[l.Track], place{l, int64(i)})
+		files = append(files, more...)
+	}
+	return files, nil
+}
+
+// trackFiles are the media files of one track, whose first media segment is first.
+func trackFiles(t evidence.ManifestTrack, name string, first int, leaves []Placed) ([]MediaFile, error) {
+	inits, media := map[int]Placed{}, make([]Placed, 0, min(max(t.Segments, 0), len(leaves)))
+	var ledger []Placed
+	for _, p := range leaves {
+		switch {
+		case p.Leaf.Track != t.ID:
+		case p.Leaf.Kind == evidence.LeafInit:
+			inits[p.Leaf.Init] = p
+		case p.Leaf.Kind == evidence.LeafLedger:
+			ledger = append(ledger, p)
+		default:
+			media = append(media, p)
+		}
+	}
+	byIndex := make([]Placed, len(media))
+	for _, p := range media {
+		at := p.Leaf.Index - first
+		if at < 0 || at >= len(byIndex) || byIndex[at].Leaf.Type != "" {
+			return nil, fmt.Errorf("%w: track %s lacks a segment or has one twice", evidence.ErrInvalid, t.ID)
+		}
+		byIndex[at] = p
 	}
 	var files []MediaFile
-	names := trackNames(m)
-	for _, t := range m.Tracks {
-		byIndex := make([]place, len(media[t.ID]))
-		for _, p := range media[t.ID] {
-			if p.leaf.Index >= len(byIndex) || byIndex[p.leaf.Index].leaf.Type != "" {
-				return nil, fmt.Errorf("%w: track %s lacks a segment or has one twice", evidence.ErrInvalid, t.ID)
+	used := map[int]bool{}
+	var file *MediaFile
+	for _, p := range byIndex {
+		if file == nil || file.Part != p.Leaf.Part || file.Init != p.Leaf.Init {
+			init, ok := inits[p.Leaf.Init]
+			if !ok || file != nil && (p.Leaf.Part < file.Part || p.Leaf.Init < file.Init) {
+				return nil, fmt.Errorf("%w: segment %d of track %s has no init, or goes back", evidence.ErrInvalid, p.Leaf.Index, t.ID)
 			}
-			byIndex[p.leaf.Index] = p
+			files = append(files, MediaFile{
+				Name:  fmt.Sprintf("data/media/%s-part%02d-init%d.mp4", name, p.Leaf.Part, p.Leaf.Init),
+				Track: t, Part: p.Leaf.Part, Init: p.Leaf.Init, Start: p.Leaf.Start,
+				Positions: []int64{init.Position}, Size: init.Leaf.Plain.Size,
+			})
+			file = &files[len(files)-1]
+			used[p.Leaf.Init] = true
 		}
-		used := map[int]bool{}
-		var file *MediaFile
-		for _, p := range byIndex {
-			if file == nil || file.Part != p.leaf.Part || file.Init != p.leaf.Init {
-				init, ok := inits[t.ID][p.leaf.Init]
-				if !ok || file != nil && (p.leaf.Part < file.Part || p.leaf.Init < file.Init) {
-					return nil, fmt.Errorf("%w: segment %d of track %s has no init, or goes back", evidence.ErrInvalid, p.leaf.Index, t.ID)
-				}
-				files = append(files, MediaFile{
-					Name:  fmt.Sprintf("data/media/%s-part%02d-init%d.mp4", names[t.ID], p.leaf.Part, p.leaf.Init),
-					Track: t, Part: p.leaf.Part, Init: p.leaf.Init,
-					Positions: []int64{init.position}, Size: init.leaf.Plain.Size,
-				})
-				file = &files[len(files)-1]
-				used[p.leaf.Init] = true
+		file.Positions = append(file.Positions, p.Position)
+		file.Size += p.Leaf.Plain.Size
+		file.End = p.Leaf.End
+	}
+	if len(ledger) > 0 {
+		f := MediaFile{Name: fmt.Sprintf("data/recording/ledger/%s.jsonl", name), Track: t, Ledger: true}
+		slices.SortStableFunc(ledger, func(a, b Placed) int { return a.Leaf.Index - b.Leaf.Index })
+		for i, p := range ledger {
+			if p.Leaf.Index != i+1 {
+				return nil, fmt.Errorf("%w: the ledger of track %s lacks a page or has one twice", evidence.ErrInvalid, t.ID)
 			}
-			file.Positions = append(file.Positions, p.position)
-			file.Size += p.leaf.Plain.Size
+			f.Positions = append(f.Positions, p.Position)
+			f.Size += p.Leaf.Plain.Size
 		}
-		if pages := ledgers[t.ID]; len(pages) > 0 {
-			f := MediaFile{Name: fmt.Sprintf("data/recording/ledger/%s.jsonl", names[t.ID]), Track: t, Ledger: true}
-			slices.SortStableFunc(pages, func(a, b place) int { return a.leaf.Index - b.leaf.Index })
-			for i, p := range pages {
-				if p.leaf.Index != i+1 {
-					return nil, fmt.Errorf("%w: the ledger of track %s lacks a page or has one twice", evidence.ErrInvalid, t.ID)
-				}
-				f.Positions = append(f.Positions, p.position)
-				f.Size += p.leaf.Plain.Size
-			}
-			files = append(files, f)
-		}
-		for n := range len(inits[t.ID]) {
-			init, ok := inits[t.ID][n]
-			if !ok {
-				return nil, fmt.Errorf("%w: track %s lacks init %d", evidence.ErrInvalid, t.ID, n)
-			}
-			if !used[n] {
-				files = append(files, MediaFile{
-					Name:  fmt.Sprintf("data/recording/unused/%s-init%d.mp4", names[t.ID], n),
-					Track: t, Init: n, Positions: []int64{init.position}, Size: init.leaf.Plain.Size,
-				})
-			}
+		files = append(files, f)
+	}
+	for _, n := range slices.Sorted(maps.Keys(inits)) {
+		if !used[n] {
+			files = append(files, MediaFile{
+				Name:  fmt.Sprintf("data/recording/unused/%s-init%d.mp4", name, n),
+				Track: t, Init: n, Positions: []int64{inits[n].Position}, Size: inits[n].Leaf.Plain.Size,
+			})
 		}
 	}
 	return files, nil
@@ -193,7 +248,8 @@ func trackNames(m evidence.Manifest) map[evidence.ID]string {
 
 // ParseStatement reads the statement of a package's seal. It returns an error
 // that wraps [evidence.ErrUnknownFormat] for another type or version and
-// [evidence.ErrInvalid] for all else.
+// [evidence.ErrInvalid] for all else. Of version 1, Content is set to what it
+// always was.
 func ParseStatement(statement []byte) (Predicate, error) {
 	var head seal.FileStatement[struct {
 		Version int `json:"version"`
@@ -201,12 +257,30 @@ func ParseStatement(statement []byte) (Predicate, error) {
 	if err := json.Unmarshal(statement, &head); err != nil {
 		return Predicate{}, fmt.Errorf("%w: %v", evidence.ErrInvalid, err)
 	}
-	if head.PredicateType != PredicatePackage || head.Predicate.Version != 1 {
+	if head.PredicateType != PredicatePackage || head.Predicate.Version != 1 && head.Predicate.Version != 2 {
 		return Predicate{}, fmt.Errorf("%w: %.80q version %d", evidence.ErrUnknownFormat, head.PredicateType, head.Predicate.Version)
 	}
 	var st seal.FileStatement[Predicate]
 	if err := evidence.DecodeCanonical(statement, &st); err != nil {
 		return Predicate{}, err
 	}
-	return st.Predicate, nil
+	p := st.Predicate
+	switch {
+	case p.Version == 1 && (p.Content != "" || p.Documents != nil):
+		return Predicate{}, fmt.Errorf("%w: version 1 holds fields of version 2", evidence.ErrInvalid)
+	case p.Version == 1:
+		p.Content = WholeRecording
+	case p.Content == "" || p.Documents == nil:
+		return Predicate{}, fmt.Errorf("%w: version 2 says what is inside", evidence.ErrInvalid)
+	case p.Content != WholeRecording && p.Content != ClipOfRecording:
+		return Predicate{}, fmt.Errorf("%w: content %.80q", evidence.ErrUnknownFormat, p.Content)
+	case !slices.IsSorted(p.Documents) || len(slices.Compact(slices.Clone(p.Documents))) != len(p.Documents):
+		return Predicate{}, fmt.Errorf("%w: its documents are out of order", evidence.ErrInvalid)
+	}
+	for _, name := range p.Documents {
+		if !slices.Contains(DocumentNames, name) {
+			return Predicate{}, fmt.Errorf("%w: document %.80q", evidence.ErrUnknownFormat, name)
+		}
+	}
+	return p, nil
 }

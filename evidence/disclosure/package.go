@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
@@ -30,12 +32,20 @@ type Package struct {
 	Export    evidence.ID
 	CreatedAt evidence.Instant
 	Software  string // program and version
+	Profile   Profile
+	// Recording is the sealed recording; its Pages are not needed for a clip.
 	Recording evidence.SealedRecording
-	// Segments are all of the recording's, by position from 0.
-	Segments  []evidence.Segment
+	// Segments are all of the recording's, by position from 0; nil for a clip.
+	Segments []evidence.Segment
+	// Clip is what the package holds instead of the whole recording; nil for that.
+	Clip      *clip.Clip
 	Plaintext Plaintext
 	Excerpt   Excerpt
+	Facts     Facts
 	Sealer    Sealer
+	// Progress, if not nil, is told how many bytes of media are written and how
+	// many there are in all. It is called from the writing goroutine and must not block.
+	Progress func(done, all int64)
 }
 
 // Written says what was written.
@@ -77,17 +87,7 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	if sealed.KeyID != p.Sealer.KeyID() {
 		return Written{}, fmt.Errorf("%w: recording %s was sealed with another key than the present one", evidence.ErrConflict, p.Recording.Recording)
 	}
-	if int64(len(p.Segments)) != m.Tree.Size {
-		return Written{}, fmt.Errorf("%w: %d of %d segments of recording %s are known", evidence.ErrMissingState, len(p.Segments), m.Tree.Size, p.Recording.Recording)
-	}
-	leaves := make([]evidence.Leaf, len(p.Segments))
-	for i, s := range p.Segments {
-		if s.Position != int64(i) {
-			return Written{}, fmt.Errorf("%w: segment %d of recording %s", evidence.ErrMissingState, i, p.Recording.Recording)
-		}
-		leaves[i] = s.Leaf
-	}
-	media, err := MediaFiles(m, leaves)
+	media, err := p.files(m)
 	if err != nil {
 		return Written{}, err
 	}
@@ -103,12 +103,30 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	if err := writeAll(b, payload); err != nil {
 		return Written{}, err
 	}
+	var done, all int64
 	for _, f := range media {
-		if err := p.media(ctx, b, f); err != nil {
+		all += f.Size
+	}
+	told := func(n int) {
+		done += int64(n)
+		if p.Progress != nil {
+			p.Progress(done, all)
+		}
+	}
+	for _, f := range media {
+		if err := p.media(ctx, b, f, told); err != nil {
 			return Written{}, err
 		}
 	}
-	if err := p.tags(ctx, b, m, media); err != nil {
+	// What repeats the hashes of the media comes after it.
+	documents, err := p.documents(m, media, b)
+	if err != nil {
+		return Written{}, err
+	}
+	if err := writeAll(b, documents); err != nil {
+		return Written{}, err
+	}
+	if err := p.tags(ctx, b, m, media, documents); err != nil {
 		return Written{}, err
 	}
 	out := Written{TagManifest: b.sums[TagManifestFile], Files: len(b.sums)}
@@ -118,13 +136,48 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	return out, b.close()
 }
 
+// files says which media files the package holds.
+func (p Package) files(m evidence.Manifest) ([]MediaFile, error) {
+	if p.Clip != nil {
+		return ClipFiles(p.Clip.Document, placedPieces(p.Clip.Pieces))
+	}
+	if int64(len(p.Segments)) != m.Tree.Size {
+		return nil, fmt.Errorf("%w: %d of %d segments of recording %s are known", evidence.ErrMissingState, len(p.Segments), m.Tree.Size, p.Recording.Recording)
+	}
+	leaves := make([]evidence.Leaf, len(p.Segments))
+	for i, s := range p.Segments {
+		if s.Position != int64(i) {
+			return nil, fmt.Errorf("%w: segment %d of recording %s", evidence.ErrMissingState, i, p.Recording.Recording)
+		}
+		leaves[i] = s.Leaf
+	}
+	return MediaFiles(m, leaves)
+}
+
+// segment returns the segment at a position of the recording's tree.
+func (p Package) segment(position int64) evidence.Segment {
+	if p.Clip == nil {
+		return p.Segments[position]
+	}
+	i, _ := slices.BinarySearchFunc(p.Clip.Pieces, position, func(x clip.Piece, at int64) int { return int(x.Segment.Position - at) })
+	return p.Clip.Pieces[i].Segment
+}
+
 // payload returns the payload files that are not media.
 func (p Package) payload(sealed seal.Sealed) (map[string][]byte, error) {
 	files := SealFiles(RecordingSeal, sealed)
-	files[RecordingFile] = p.Recording.Manifest
 	files[StatementFile] = sealed.Statement
-	for i, page := range p.Recording.Pages {
-		files[PageFile(i)] = page
+	if p.Clip != nil {
+		more, err := clipFiles(*p.Clip)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(files, more)
+	} else {
+		files[RecordingFile] = p.Recording.Manifest
+		for i, page := range p.Recording.Pages {
+			files[PageFile(i)] = page
+		}
 	}
 	trust, err := p.Sealer.Trust().Files()
 	if err != nil {
@@ -148,7 +201,7 @@ func (p Package) payload(sealed seal.Sealed) (map[string][]byte, error) {
 }
 
 // media writes one media file, fetching segments ahead of need.
-func (p Package) media(ctx context.Context, b *bag, f MediaFile) error {
+func (p Package) media(ctx context.Context, b *bag, f MediaFile, told func(int)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type fetched struct {
@@ -166,7 +219,7 @@ func (p Package) media(ctx context.Context, b *bag, f MediaFile) error {
 				return
 			}
 			go func() {
-				data, err := p.Plaintext(ctx, p.Segments[pos])
+				data, err := p.Plaintext(ctx, p.segment(pos))
 				one <- fetched{data, err}
 			}()
 		}
@@ -183,6 +236,7 @@ func (p Package) media(ctx context.Context, b *bag, f MediaFile) error {
 		if _, err := out.Write(got.data); err != nil {
 			return err
 		}
+		told(len(got.data))
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -191,13 +245,19 @@ func (p Package) media(ctx context.Context, b *bag, f MediaFile) error {
 }
 
 // tags writes the tag files, the manifests and the seal over them.
-func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []MediaFile) error {
+func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []MediaFile, documents map[string][]byte) error {
 	trust := p.Sealer.Trust()
+	content := WholeRecording
+	readme, commands := Readme(m, media, trust.Organisation), Commands(media)
+	if p.Clip != nil {
+		content = ClipOfRecording
+		readme, commands = ClipReadme(p.Clip.Document, media, trust.Organisation), ClipCommands(media)
+	}
 	tags := map[string][]byte{
 		BagInfoFile: []byte(fmt.Sprintf("Source-Organization: %s\nBagging-Date: %s\nExternal-Identifier: %s\nPayload-Oxum: %s\nBag-Software-Agent: %s\n",
 			trust.Organisation, p.CreatedAt.Time().Format(time.DateOnly), p.Export, b.oxum(), p.Software)),
-		ReadmeFile:   Readme(m, media, trust.Organisation),
-		CommandsFile: Commands(media),
+		ReadmeFile:   readme,
+		CommandsFile: commands,
 		ManifestFile: b.checksums(isPayload),
 	}
 	if err := writeAll(b, tags); err != nil {
@@ -209,8 +269,9 @@ func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []
 	}
 	sum := sha256.Sum256(p.Recording.Manifest)
 	sealed, err := p.Sealer.SealFile(ctx, TagManifestFile, tagManifest, PredicatePackage, Predicate{
-		Version: 1, Export: p.Export, Recording: m.Recording, Interview: m.Interview, CreatedAt: p.CreatedAt,
-		Manifest: hex.EncodeToString(sum[:]), Profile: ProfileFull, Software: p.Software,
+		Version: 2, Export: p.Export, Recording: m.Recording, Interview: m.Interview, CreatedAt: p.CreatedAt,
+		Manifest: hex.EncodeToString(sum[:]), Profile: p.Profile, Software: p.Software,
+		Content: content, Documents: slices.Sorted(maps.Keys(documents)),
 	})
 	if err != nil {
 		return err

@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
 )
@@ -25,6 +27,17 @@ type Keys interface {
 	OpenRecordingKey(ctx context.Context, recording evidence.ID, wrapped []byte) (envelope.DataKey, error)
 }
 
+// Grants tells under which grants somebody may have a clip of an interview now.
+type Grants interface {
+	// Clippable returns, for a source or for all, what may be in a clip that the
+	// actor asks for of a range: indexes by track, and the grant that allows it. It
+	// returns a [*evidence.Refusal] if no grant in force allows clips there.
+	Clippable(ctx context.Context, actor evidence.Actor, interview evidence.ID, r evidence.Range) (evidence.ID, map[evidence.ID]clip.Bounds, error)
+	// ClipBounds returns what a grant allows in a clip, or a [*evidence.Refusal] if it
+	// is not in force any more.
+	ClipBounds(ctx context.Context, grant evidence.ID) (map[evidence.ID]clip.Bounds, error)
+}
+
 // Config is what a Service is made of. Every field is required.
 type Config struct {
 	Store       Store
@@ -34,6 +47,7 @@ type Config struct {
 	Checkpoints Checkpointer
 	Sealer      Sealer
 	Access      evidence.Authorizer
+	Grants      Grants
 	Software    string // program and version, as packages name it
 }
 
@@ -55,32 +69,46 @@ type Request struct {
 	Reason string
 	// Reasons discloses the reasons and authorities in the custody excerpt.
 	Reasons bool
+	// Passphrase asks for a package under a passphrase, which is given when it is
+	// fetched. One of To, Passphrase and Clear is set.
+	Passphrase bool
+	// Profile says for whom; empty: [ProfileFull].
+	Profile Profile
+	// Exhibit is the number under which a court knows the recording.
+	Exhibit string
+	// Clip asks for a clip instead of the whole recording.
+	Clip *ClipRequest
 }
+
+// ClipRequest asks for a clip.
+type ClipRequest struct {
+	Range evidence.Range // interview time
+	// Outward takes segments that the range only touches.
+	Outward bool
+	// Source is one source's name or id; empty or "all" takes every one.
+	Source string
+}
+
+var exhibitForm = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ./_-]{0,39}$`)
 
 const maxReason = 2000
 
-// Request asks for a package of a sealed interview. What a custodian asks for,
-// encrypted to a recipient, is approved at once; what anybody else asks for, and
-// every package in the clear, waits for another custodian (P19, P39), unless the
-// policy lets the actor decide alone.
+// Request asks for a package of a sealed interview, or of a clip of it. What a
+// custodian asks for, encrypted to a recipient, is approved at once; what anybody
+// else asks for, and every package in the clear, waits for another custodian (P19,
+// P39), unless the policy lets the actor decide alone. A clip is asked for within a
+// grant that allows clips, or by a custodian.
 func (s *Service) Request(ctx context.Context, actor evidence.Actor, interview evidence.ID, r Request) (Export, error) {
 	on := evidence.Resource{Kind: "interview", ID: interview}
-	if err := s.Access.Authorize(ctx, actor, ActionRequest, on); err != nil {
+	action := ActionRequest
+	if r.Clip != nil {
+		action = ActionClip
+	}
+	if err := s.Access.Authorize(ctx, actor, action, on); err != nil {
 		return Export{}, err
 	}
-	reason := strings.TrimSpace(r.Reason)
-	switch {
-	case r.Clear == (r.To != ""):
-		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.recipient_or_clear", "Name the recipient's age key, or ask for a package in the clear.", "P39")
-	case r.Clear && reason == "":
-		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.reason", "Say why the package must leave unencrypted.", "P39")
-	case len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsRune(reason, 0):
-		return Export{}, evidence.Refuse(evidence.ErrInvalid, "export.reason_long", fmt.Sprintf("The reason may have at most %d bytes.", maxReason), "")
-	}
-	if !r.Clear {
-		if _, err := parseRecipient(r.To); err != nil {
-			return Export{}, err
-		}
+	if err := r.check(); err != nil {
+		return Export{}, err
 	}
 	iv, err := s.Store.Interview(ctx, interview)
 	if err != nil {
@@ -103,11 +131,16 @@ func (s *Service) Request(ctx context.Context, actor evidence.Actor, interview e
 		return Export{}, err
 	}
 	e := Export{
-		ID: evidence.NewID(), Agency: iv.Agency, Case: iv.Case, Interview: iv.ID, State: Proposed,
-		Recipient: r.To, Reasons: r.Reasons, Reason: reason, RequestedBy: actor.Account, RequestedAt: now, Version: 1,
+		ID: evidence.NewID(), Agency: iv.Agency, Case: iv.Case, Interview: iv.ID, State: Proposed, Content: WholeRecording, Profile: r.Profile, Exhibit: r.Exhibit,
+		Recipient: r.To, Passphrase: r.Passphrase, Reasons: r.Reasons, Reason: r.Reason, RequestedBy: actor.Account, RequestedAt: now, Version: 1,
 	}
-	entry := s.entry(actor, ActionRequest, e)
-	entry.Why = reason
+	if r.Clip != nil {
+		if err := s.askClip(ctx, actor, iv, *r.Clip, &e); err != nil {
+			return Export{}, err
+		}
+	}
+	entry := s.entry(actor, action, e)
+	entry.Why = r.Reason
 	if alone || !r.Clear && actor.Role == evidence.RoleCustodian {
 		e.State, e.ApprovedBy, e.ApprovedAt = Approved, actor.Account, now
 	}
@@ -119,6 +152,42 @@ func (s *Service) Request(ctx context.Context, actor evidence.Actor, interview e
 		return Export{}, fmt.Errorf("asking for a package of interview %s: %w", interview, err)
 	}
 	return e, nil
+}
+
+// check puts a request into its form and refuses what cannot be.
+func (r *Request) check() error {
+	r.Reason, r.Exhibit = strings.TrimSpace(r.Reason), strings.TrimSpace(r.Exhibit)
+	if r.Profile == "" {
+		r.Profile = ProfileFull
+	}
+	ways := 0
+	for _, way := range []bool{r.Clear, r.Passphrase, r.To != ""} {
+		if way {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1:
+		return evidence.Refuse(evidence.ErrInvalid, "export.recipient_or_clear", "Name the recipient's age key, or ask for a package under a passphrase or in the clear.", "P39")
+	case r.Clear && r.Reason == "":
+		return evidence.Refuse(evidence.ErrInvalid, "export.reason", "Say why the package must leave unencrypted.", "P39")
+	case len(r.Reason) > maxReason || !utf8.ValidString(r.Reason) || strings.ContainsRune(r.Reason, 0):
+		return evidence.Refuse(evidence.ErrInvalid, "export.reason_long", fmt.Sprintf("The reason may have at most %d bytes.", maxReason), "")
+	case !r.Profile.Valid():
+		return evidence.Refuse(evidence.ErrInvalid, "export.profile", "There is no such profile. Choose full, prosecution, defence or protected.", "P32")
+	case r.Profile == ProfileProtected && r.Reasons:
+		return evidence.Refuse(evidence.ErrInvalid, "export.protected_reasons", "Under a protective order no texts of the custody log are disclosed.", "P32")
+	case r.Exhibit != "" && !exhibitForm.MatchString(r.Exhibit):
+		return evidence.Refuse(evidence.ErrInvalid, "export.exhibit", "An exhibit number has letters, digits and . / _ - and at most 40 of them.", "P25")
+	case r.Clip != nil && !r.Clip.Range.Valid():
+		return evidence.Refuse(evidence.ErrInvalid, "clip.range", "Give a range with a start and a later end.", "P28")
+	}
+	if r.To != "" {
+		if _, err := parseRecipient(r.To); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Approve lets a package leave. The policy wants another custodian than who asked.
@@ -155,6 +224,8 @@ type View struct {
 	Export
 	MayApprove bool
 	MayFetch   bool
+	MayReceive bool // acknowledge that it was received
+	Overdue    bool // its receipt should have come by now
 }
 
 // Exports lists the packages that match, those apart that the actor may neither
@@ -204,15 +275,28 @@ func (s *Service) view(ctx context.Context, actor evidence.Actor, e Export) (v V
 		return denied == nil
 	}
 	read, approve := may(ActionRead), may(ActionApprove)
-	v = View{Export: e, MayFetch: read && e.State == Approved, MayApprove: approve && e.State == Proposed}
+	now, clockErr := s.Store.Now(ctx)
+	if clockErr != nil {
+		return View{}, false, clockErr
+	}
+	v = View{Export: e, MayFetch: read && e.State == Approved, MayApprove: approve && e.State == Proposed, MayReceive: e.State == Delivered && may(ActionReceive), Overdue: e.Overdue(now)}
 	return v, read || approve, err
 }
 
 // entry begins a custody entry about an export. It holds codes and ids alone: the
 // recipient stands as a hash of its key.
 func (s *Service) entry(actor evidence.Actor, action string, e Export) custody.Entry {
-	details := map[string]string{"clear": strconv.FormatBool(e.Clear())}
-	if !e.Clear() {
+	details := map[string]string{"clear": strconv.FormatBool(e.Clear()), "content": string(e.Content), "profile": string(e.Profile)}
+	if e.Content == ClipOfRecording {
+		details["from"], details["until"] = strconv.FormatInt(int64(e.Asked.From), 10), strconv.FormatInt(int64(e.Asked.Until), 10)
+		if e.Grant != "" {
+			details["grant"] = string(e.Grant)
+		}
+	}
+	if e.Passphrase {
+		details["passphrase"] = "true"
+	}
+	if e.Recipient != "" {
 		sum := sha256.Sum256([]byte(e.Recipient))
 		details["recipient"] = hex.EncodeToString(sum[:])
 	}

@@ -37,8 +37,11 @@ func (r rules) Authorize(_ context.Context, actor evidence.Actor, action string,
 type stage struct {
 	*testutil.Store
 	*disclosure.Service
-	custodian, second, alone, prosecutor, stranger evidence.Actor
+	grants                                                *grants
+	custodian, second, alone, prosecutor, other, stranger evidence.Actor
 }
+
+type ctx = context.Context
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
@@ -48,14 +51,16 @@ func newStage(t *testing.T) *stage {
 		return evidence.Actor{Kind: evidence.ActorPerson, Account: evidence.NewID(), Agency: w.Agency, Role: role, MFA: true, Address: "192.0.2.9"}
 	}
 	s.custodian, s.second, s.alone = actor(evidence.RoleCustodian), actor(evidence.RoleCustodian), actor(evidence.RoleCustodian)
-	s.prosecutor, s.stranger = actor(evidence.RoleProsecutor), actor(evidence.RoleObserver)
+	s.prosecutor, s.other, s.stranger = actor(evidence.RoleProsecutor), actor(evidence.RoleProsecutor), actor(evidence.RoleObserver)
+	s.grants = &grants{of: s.Store, holder: s.prosecutor.Account, id: evidence.NewID()}
 	s.Service = disclosure.NewService(disclosure.Config{
-		Store: s.Store, Objects: s.Store, Keys: s.Store, Log: w.Log, Checkpoints: w.Checkpoints, Sealer: w.Authority, Software: "toldonce test",
+		Store: s.Store, Objects: s.Store, Keys: s.Store, Log: w.Log, Checkpoints: w.Checkpoints, Sealer: w.Authority, Software: "toldonce test", Grants: s.grants,
 		Access: rules{
 			s.custodian.Account:  {disclosure.ActionRequest, disclosure.ActionRead},
 			s.second.Account:     {disclosure.ActionRequest, disclosure.ActionApprove, disclosure.ActionRead},
-			s.alone.Account:      {disclosure.ActionRequest, disclosure.ActionRead, disclosure.ActionAlone},
-			s.prosecutor.Account: {disclosure.ActionRequest, disclosure.ActionRead},
+			s.alone.Account:      {disclosure.ActionRequest, disclosure.ActionRead, disclosure.ActionAlone, disclosure.ActionReceive},
+			s.prosecutor.Account: {disclosure.ActionRequest, disclosure.ActionRead, disclosure.ActionClip},
+			s.other.Account:      {disclosure.ActionClip},
 		},
 	})
 	return s
@@ -63,7 +68,7 @@ func newStage(t *testing.T) *stage {
 
 func (s *stage) hand(t *testing.T, actor evidence.Actor, id evidence.ID) (testutil.Files, *disclosure.Delivery) {
 	t.Helper()
-	d, err := s.Deliver(t.Context(), actor, id)
+	d, err := s.Deliver(t.Context(), actor, id, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +92,7 @@ func TestActionsAreThoseOfThePolicy(t *testing.T) {
 	for ours, policy := range map[string]string{
 		disclosure.ActionRequest: access.ExportRequest, disclosure.ActionAlone: access.ExportAlone,
 		disclosure.ActionApprove: access.ExportApprove, disclosure.ActionRead: access.ExportRead,
+		disclosure.ActionReceive: access.ExportReceive, disclosure.ActionClip: access.ClipRequest,
 	} {
 		if ours != policy {
 			t.Errorf("%q is %q in the policy", ours, policy)
@@ -103,7 +109,7 @@ func TestClearPackageNeedsAReasonAndASecondPerson(t *testing.T) {
 	if err != nil || e.State != disclosure.Proposed || !e.Clear() {
 		t.Fatalf("got %+v, %v", e, err)
 	}
-	_, err = s.Deliver(ctx, s.custodian, e.ID)
+	_, err = s.Deliver(ctx, s.custodian, e.ID, "")
 	wantRefusal(t, err, evidence.ErrConflict, "export.not_approved")
 	if _, err := s.Approve(ctx, s.custodian, e.ID, ""); !errors.Is(err, evidence.ErrRefused) {
 		t.Errorf("approved by who asked: %v", err)
@@ -136,7 +142,7 @@ func TestClearPackageNeedsAReasonAndASecondPerson(t *testing.T) {
 	if err != nil || got.State != disclosure.Delivered || got.Digest == "" || got.Bytes == 0 || got.Attempt != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	_, err = s.Deliver(ctx, s.custodian, e.ID)
+	_, err = s.Deliver(ctx, s.custodian, e.ID, "")
 	wantRefusal(t, err, evidence.ErrConflict, "export.delivered")
 }
 
@@ -168,7 +174,7 @@ func TestEncryptedPackageIsForItsRecipientAlone(t *testing.T) {
 	if err != nil || e.State != disclosure.Approved {
 		t.Fatalf("a custodian's: got %+v, %v", e, err)
 	}
-	d, err := s.Deliver(ctx, s.custodian, e.ID)
+	d, err := s.Deliver(ctx, s.custodian, e.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +245,7 @@ func TestNobodyElseLearnsOfAnExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Deliver(ctx, s.stranger, e.ID); !errors.Is(err, evidence.ErrNotFound) {
+	if _, err := s.Deliver(ctx, s.stranger, e.ID, ""); !errors.Is(err, evidence.ErrNotFound) {
 		t.Errorf("delivery: %v", err)
 	}
 	if list, err := s.listed(ctx, s.stranger); err != nil || len(list) != 0 {
@@ -293,7 +299,7 @@ func TestNothingIsPromisedThatCannotBeGiven(t *testing.T) {
 				t.Fatal(err)
 			}
 			spoil(s)
-			if d, err := s.Deliver(t.Context(), s.alone, e.ID); err == nil {
+			if d, err := s.Deliver(t.Context(), s.alone, e.ID, ""); err == nil {
 				t.Errorf("got %+v", d)
 			}
 			if want := []string{disclosure.ActionAlone}; !slices.Equal(s.Actions(e.ID), want) {
@@ -320,11 +326,11 @@ func TestBrokenDeliveryIsRecordedAndMayBeRepeated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.Deliver(ctx, s.alone, e.ID)
+	d, err := s.Deliver(ctx, s.alone, e.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Deliver(ctx, s.alone, e.ID)
+	_, err = s.Deliver(ctx, s.alone, e.ID, "")
 	wantRefusal(t, err, evidence.ErrConflict, "export.in_delivery")
 	hungUp, cancel := context.WithCancel(ctx)
 	cancel()
@@ -347,7 +353,7 @@ func TestAbandonedDeliveryIsTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead, err := s.Deliver(ctx, s.alone, e.ID)
+	dead, err := s.Deliver(ctx, s.alone, e.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +376,7 @@ func TestChangedObjectNeverLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.Deliver(ctx, s.alone, e.ID)
+	d, err := s.Deliver(ctx, s.alone, e.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,18 @@ type Finding struct {
 	Status Status `json:"status"`
 	File   string `json:"file,omitempty"`
 	Detail string `json:"detail"`
+
+	format string // of Detail, in English
+	args   []any
+}
+
+// In returns Detail as tell says it in another language, by its English format
+// for [fmt.Sprintf]. A finding that was not made by [Findings.Add] stays English.
+func (f Finding) In(tell func(format string, args ...any) string) string {
+	if f.format == "" {
+		return f.Detail
+	}
+	return tell(f.format, f.args...)
 }
 
 // Findings is a list of findings in the order in which things were checked.
@@ -34,7 +46,7 @@ type Findings []Finding
 
 // Add appends a finding.
 func (f *Findings) Add(check string, status Status, file, format string, args ...any) {
-	*f = append(*f, Finding{Check: check, Status: status, File: file, Detail: fmt.Sprintf(format, args...)})
+	*f = append(*f, Finding{Check: check, Status: status, File: file, Detail: fmt.Sprintf(format, args...), format: format, args: args})
 }
 
 // Any reports whether a finding has the status.

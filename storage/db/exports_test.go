@@ -28,7 +28,8 @@ func TestExportConformance(t *testing.T) {
 				return custody.Entry{Actor: by, Action: action, Case: e.Case, Interview: e.Interview, Subject: e.ID, Why: "arsyeja"}
 			}
 			e := disclosure.Export{ID: evidence.NewID(), Agency: iv.Agency, Case: iv.Case, Interview: iv.ID, State: disclosure.Proposed,
-				Recipient: "age1x", Reasons: true, Reason: "për gjykatën", RequestedBy: by.Account, RequestedAt: now, Version: 1}
+				Content: disclosure.ClipOfRecording, Asked: evidence.Range{From: 2_000_000, Until: 6_000_000}, Outward: true, Grant: evidence.NewID(),
+				Profile: disclosure.ProfileDefence, Exhibit: "P-3", Recipient: "age1x", Reasons: true, Reason: "për gjykatën", RequestedBy: by.Account, RequestedAt: now, Version: 1}
 			w.Must(store.CreateExport(ctx, e, entry(disclosure.ActionRequest, e)))
 			if err := store.CreateExport(ctx, e, entry("export.twice", e)); !errors.Is(err, evidence.ErrConflict) {
 				t.Errorf("the same export twice: %v", err)

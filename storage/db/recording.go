@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
@@ -322,7 +325,7 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 				return err
 			}
 		}
-		return nil
+		return saveNodes(ctx, tx, sealed.Recording, sealed.Pages)
 	})
 	if errors.Is(err, evidence.ErrConflict) {
 		there, reading := s.Sealed(ctx, sealed.Recording)
@@ -331,6 +334,71 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 		}
 	}
 	return err
+}
+
+// saveNodes writes the upper nodes of a sealed recording's tree; again is no error.
+func saveNodes(ctx context.Context, tx *tx, recording evidence.ID, pages [][]byte) error {
+	nodes, err := clip.UpperNodes(pages)
+	if err != nil {
+		return err
+	}
+	for i, h := range nodes {
+		if _, err := tx.exec(ctx, `INSERT INTO sealed_node (recording_id, node, hash) VALUES ($1, $2, $3) ON CONFLICT (recording_id, node) DO NOTHING`, recording, i, h[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SealedHead returns what a sealed recording consists of, without its pages.
+func (s *Store) SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
+	sealed := evidence.SealedRecording{Recording: recording}
+	err := s.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
+		Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.SealedAt)
+	if err != nil {
+		return evidence.SealedRecording{}, fmt.Errorf("sealed recording %s: %w", recording, notFound(err))
+	}
+	return sealed, nil
+}
+
+// SealedPage returns a page of a recording's leaves.
+func (s *Store) SealedPage(ctx context.Context, recording evidence.ID, page int) (data []byte, err error) {
+	err = s.row(ctx, `SELECT data FROM sealed_page WHERE recording_id = $1 AND page = $2`, recording, page).Scan(&data)
+	if err != nil {
+		return nil, fmt.Errorf("page %d of recording %s: %w", page, recording, notFound(err))
+	}
+	return data, nil
+}
+
+// SealedNodes implements [clip.Nodes]. Of a recording that was sealed before nodes
+// were kept, it makes them once.
+func (s *Store) SealedNodes(ctx context.Context, recording evidence.ID, numbers []int64) ([]tlog.Hash, error) {
+	hashes, err := s.nodes(ctx, recording, numbers)
+	if !errors.Is(err, evidence.ErrNotFound) {
+		return hashes, err
+	}
+	sealed, err := s.Sealed(ctx, recording)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.quiet(ctx, func(tx *tx) error { return saveNodes(ctx, tx, recording, sealed.Pages) }); err != nil {
+		return nil, fmt.Errorf("nodes of recording %s: %w", recording, err)
+	}
+	return s.nodes(ctx, recording, numbers)
+}
+
+func (s *Store) nodes(ctx context.Context, recording evidence.ID, numbers []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(numbers))
+	for i, n := range numbers {
+		var hash []byte
+		if err := s.row(ctx, `SELECT hash FROM sealed_node WHERE recording_id = $1 AND node = $2`, recording, n).Scan(&hash); err != nil {
+			return nil, fmt.Errorf("node %d of recording %s: %w", n, recording, notFound(err))
+		}
+		if copy(out[i][:], hash) != tlog.HashSize {
+			return nil, fmt.Errorf("node %d of recording %s: %w", n, recording, evidence.ErrMissingState)
+		}
+	}
+	return out, nil
 }
 
 // Sealed returns what a sealed recording consists of.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
@@ -69,6 +71,53 @@ func (s *Store) Interview(_ context.Context, id evidence.ID) (evidence.Interview
 // Sealed implements [disclosure.Store].
 func (s *Store) Sealed(context.Context, evidence.ID) (evidence.SealedRecording, error) {
 	return s.Recording.Sealed, s.fail("Sealed")
+}
+
+// SealedHead implements [disclosure.Store].
+func (s *Store) SealedHead(context.Context, evidence.ID) (evidence.SealedRecording, error) {
+	head := s.Recording.Sealed
+	head.Pages = nil
+	return head, s.fail("SealedHead")
+}
+
+// SegmentsOfTrack implements [disclosure.Store].
+func (s *Store) SegmentsOfTrack(ctx context.Context, track evidence.ID, r evidence.Range) ([]evidence.Segment, error) {
+	return s.Recording.SegmentsOfTrack(ctx, track, r)
+}
+
+// SegmentAt implements [disclosure.Store].
+func (s *Store) SegmentAt(ctx context.Context, track evidence.ID, kind evidence.LeafKind, index int) (evidence.Segment, error) {
+	return s.Recording.SegmentAt(ctx, track, kind, index)
+}
+
+// SealedPage implements [disclosure.Store].
+func (s *Store) SealedPage(ctx context.Context, recording evidence.ID, page int) ([]byte, error) {
+	return s.Recording.SealedPage(ctx, recording, page)
+}
+
+// SealedNodes implements [disclosure.Store].
+func (s *Store) SealedNodes(ctx context.Context, recording evidence.ID, numbers []int64) ([]tlog.Hash, error) {
+	return s.Recording.SealedNodes(ctx, recording, numbers)
+}
+
+// Facts implements [disclosure.Store].
+func (s *Store) Facts(context.Context, evidence.ID) (disclosure.Facts, error) {
+	f := s.Recording.Facts()
+	f.Exhibit, f.Salt = "", nil
+	return f, s.fail("Facts")
+}
+
+// Unreceived implements [disclosure.Store].
+func (s *Store) Unreceived(_ context.Context, before evidence.Instant) ([]disclosure.Export, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []disclosure.Export
+	for _, e := range s.exports {
+		if e.State == disclosure.Delivered && e.AlarmedAt == 0 && e.DeliveredAt < before {
+			out = append(out, e)
+		}
+	}
+	return out, s.fail("Unreceived")
 }
 
 // Segments implements [disclosure.Store].

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/seal"
@@ -92,7 +93,7 @@ func (w *World) Relog(t testing.TB, f Files, interview evidence.ID) {
 		Details: map[string]string{"manifest": sum(f[disclosure.RecordingFile])}})
 	checkpoints, err := custody.NewCheckpointer(log, w.logSigner, w.logVerifier)
 	check(t, err)
-	excerpt, err := disclosure.NewExcerpt(t.Context(), log, checkpoints, interview, nil)
+	excerpt, err := disclosure.NewExcerpt(t.Context(), log, checkpoints, interview, nil, nil)
 	check(t, err)
 	x := excerpt.Entries[0]
 	proof, err := evidence.Canonical(disclosure.EntryProof{Position: x.Position, Path: []string{}})
@@ -190,6 +191,12 @@ type Recording struct {
 	Segments []evidence.Segment
 	Plain    [][]byte // by position
 	Cipher   [][]byte // by position
+	// Reference opens the manifest's case reference.
+	Reference evidence.Opening
+	// Read counts what a clip asked for: segments, pages and nodes.
+	Read int
+
+	nodes []tlog.Hash
 }
 
 // Shape says what a recording looks like.
@@ -220,7 +227,8 @@ func (w *World) Record(t testing.TB, shape Shape) *Recording {
 	t.Helper()
 	r := &Recording{}
 	started := evidence.At(time.Now().Add(-time.Hour))
-	commitment, _ := evidence.Commit("caseReference", "PP-2026-0815")
+	commitment, reference := evidence.Commit("caseReference", "PP-2026-0815")
+	r.Reference = reference
 	m := evidence.Manifest{
 		Type: evidence.TypeManifest, Version: 1, Recording: evidence.NewID(), Interview: evidence.NewID(), Case: evidence.NewID(), Agency: w.Agency, Room: evidence.NewID(),
 		CaseReference: commitment, StartedAt: started, TimeZone: "Europe/Belgrade", Clock: evidence.Clocks{Source: "server", Uncertainty: -1},
@@ -426,14 +434,103 @@ func (w *World) Package(t testing.TB, r *Recording, fields ...string) Files {
 // WritePackage writes the recording's package as a tar.
 func (w *World) WritePackage(t testing.TB, r *Recording, out io.Writer, fields ...string) disclosure.Written {
 	t.Helper()
-	excerpt, err := disclosure.NewExcerpt(t.Context(), w.Log, w.Checkpoints, r.Manifest.Interview, fields)
+	excerpt, err := disclosure.NewExcerpt(t.Context(), w.Log, w.Checkpoints, r.Manifest.Interview, fields, nil)
 	check(t, err)
 	written, err := disclosure.Package{
-		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test",
+		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test", Profile: disclosure.ProfileFull,
 		Recording: r.Sealed, Segments: r.Segments, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority,
+		Facts: r.Facts(),
 	}.Write(t.Context(), out)
 	check(t, err)
 	return written
+}
+
+// Facts are made-up facts about the recording.
+func (r *Recording) Facts() disclosure.Facts {
+	return disclosure.Facts{
+		Exhibit: "P-17/2026", Person: "Wren", Reference: r.Reference,
+		Receipts: []disclosure.Receipt{{
+			Record: evidence.NewID(), Controller: r.Manifest.Agency, Interview: r.Manifest.Interview, Decision: "given",
+			Purposes: []disclosure.ReceiptPurpose{{Purpose: "record", Version: 1}}, GivenBy: "guardian", Form: "written", Basis: "consent", Language: "sq", TextVersion: 1,
+			GivenAt: r.Manifest.StartedAt - 60_000_000, RecordedAt: r.Manifest.StartedAt - 50_000_000,
+		}},
+		Salt: func(label string) string { return disclosure.ReceiptSalt([]byte("a secret of the recording"), label) },
+	}
+}
+
+// WriteClip writes the package of a clip of the recording as a tar.
+func (w *World) WriteClip(t testing.TB, r *Recording, asked clip.Asked, out io.Writer) disclosure.Written {
+	t.Helper()
+	c, err := clip.Cut(t.Context(), r.Sealed.Manifest, r.Manifest, r, asked)
+	check(t, err)
+	tells := func(l custody.Leaf) bool { return l.Action == disclosure.EntrySealed }
+	excerpt, err := disclosure.NewExcerpt(t.Context(), w.Log, w.Checkpoints, r.Manifest.Interview, nil, tells)
+	check(t, err)
+	written, err := disclosure.Package{
+		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test", Profile: disclosure.ProfileFull,
+		Recording: r.Sealed, Clip: &c, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority, Facts: r.Facts(),
+	}.Write(t.Context(), out)
+	check(t, err)
+	return written
+}
+
+// Clip writes the package of a clip and takes it apart.
+func (w *World) Clip(t testing.TB, r *Recording, asked clip.Asked) Files {
+	t.Helper()
+	var out bytes.Buffer
+	w.WriteClip(t, r, asked, &out)
+	return Untar(t, &out)
+}
+
+// SegmentsOfTrack implements [clip.Recording].
+func (r *Recording) SegmentsOfTrack(_ context.Context, track evidence.ID, within evidence.Range) ([]evidence.Segment, error) {
+	var out []evidence.Segment
+	for _, s := range r.Segments {
+		if s.Leaf.Track == track && s.Leaf.Kind == evidence.LeafMedia && s.Leaf.Range().Overlaps(within) {
+			r.Read++
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// SegmentAt implements [clip.Recording].
+func (r *Recording) SegmentAt(_ context.Context, track evidence.ID, kind evidence.LeafKind, index int) (evidence.Segment, error) {
+	for _, s := range r.Segments {
+		if s.Leaf.Track == track && s.Leaf.Kind == kind && (kind == evidence.LeafInit && s.Leaf.Init == index || kind == evidence.LeafMedia && s.Leaf.Index == index) {
+			r.Read++
+			return s, nil
+		}
+	}
+	return evidence.Segment{}, evidence.ErrNotFound
+}
+
+// SealedPage implements [clip.Nodes].
+func (r *Recording) SealedPage(_ context.Context, _ evidence.ID, page int) ([]byte, error) {
+	if page >= len(r.Sealed.Pages) {
+		return nil, evidence.ErrNotFound
+	}
+	r.Read++
+	return r.Sealed.Pages[page], nil
+}
+
+// SealedNodes implements [clip.Nodes].
+func (r *Recording) SealedNodes(_ context.Context, _ evidence.ID, numbers []int64) ([]tlog.Hash, error) {
+	if r.nodes == nil {
+		var err error
+		if r.nodes, err = clip.UpperNodes(r.Sealed.Pages); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]tlog.Hash, len(numbers))
+	for i, n := range numbers {
+		if n >= int64(len(r.nodes)) {
+			return nil, evidence.ErrNotFound
+		}
+		out[i] = r.nodes[n]
+		r.Read++
+	}
+	return out, nil
 }
 
 // Untar reads a package's tar.

@@ -108,7 +108,7 @@ func (e *examination) bag() {
 			}
 		}
 		for _, name := range sorted(e.files.sizes) {
-			if !want[name] && !sealedApart(name) {
+			if !want[name] && !sealedApart(name) && !e.later {
 				report(name, "The file has no place in this recording's package.")
 			}
 		}

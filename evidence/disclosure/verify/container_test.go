@@ -91,7 +91,7 @@ func TestHostileFolders(t *testing.T) {
 				t.Errorf("got %s, bag.form %q", r.Verdict, r.Findings.Of("bag.form"))
 			}
 			var text strings.Builder
-			if err := r.WriteText(&text, true); err != nil {
+			if err := r.WriteText(&text, "en", true); err != nil {
 				t.Fatal(err)
 			}
 			if strings.Contains(text.String(), "a\nb") {

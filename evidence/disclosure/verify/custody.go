@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,17 +42,15 @@ func (e *examination) custody() {
 // the one that was made; the log is signed with a key of its own.
 func (e *examination) sealEntry(entries []*entry) {
 	const check, file = "custody.seal", disclosure.EntriesFile
-	manifest, err := e.files.read(disclosure.RecordingFile)
-	if err != nil {
+	if e.manifest == "" {
 		return // reported with the recording
 	}
-	sum := sha256.Sum256(manifest)
 	found := 0
 	for i, x := range entries {
 		if x == nil || !x.readable || x.leaf.Action != disclosure.EntrySealed {
 			continue
 		}
-		if x.leaf.Details["manifest"] != hex.EncodeToString(sum[:]) {
+		if x.leaf.Details["manifest"] != e.manifest {
 			e.add(check, seal.Fails, file, "Entry %d says that another manifest was sealed than the one in this package.", i)
 			return
 		}
@@ -149,7 +146,7 @@ func (e *examination) entries(data []byte) []*entry {
 		case err != nil:
 			e.add(check, seal.Fails, file, "Entry %d cannot be accepted: %v.", i, err)
 			bad++
-		case e.recording != nil && l.Interview != e.recording.Manifest.Interview:
+		case e.subject != nil && l.Interview != e.subject.interview:
 			e.add(check, seal.Fails, file, "Entry %d is about another interview.", i)
 			bad++
 		}
@@ -273,7 +270,7 @@ func (e *examination) openings(data []byte, entries []*entry, at map[int64]*entr
 		}
 	}
 	withheld -= len(opened)
-	e.add(check, seal.Holds, file, "%s given, and each is the one that was committed to; %d more are withheld or erased, which breaks no proof.", plural(len(opened), "text"), withheld)
+	e.add(check, seal.Holds, file, "%d texts are given, and each is the one that was committed to; %d more are withheld or erased, which breaks no proof.", len(opened), withheld)
 }
 
 // splitLines demands a line end after each line and no empty line.

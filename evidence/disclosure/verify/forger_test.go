@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -131,6 +132,28 @@ func releaf(change func(leaves []evidence.Leaf, m *evidence.Manifest) []evidence
 	}
 }
 
+// repredicate seals the package anew with another outline, as the agency could.
+func repredicate(change func(*disclosure.Predicate)) func(testing.TB, *scene, testutil.Files) {
+	return func(t testing.TB, s *scene, f testutil.Files) {
+		old, err := seal.ParseBundle(f[disclosure.PackageSeal+".sigstore.json"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := disclosure.ParseStatement(old.Statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&p)
+		sealed, err := s.w.Authority.SealFile(t.Context(), disclosure.TagManifestFile, f[disclosure.TagManifestFile], disclosure.PredicatePackage, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, data := range disclosure.SealFiles(disclosure.PackageSeal, sealed) {
+			f[name] = data
+		}
+	}
+}
+
 // leafAt finds a media leaf of the first video track.
 func leafAt(leaves []evidence.Leaf, m *evidence.Manifest, index int) *evidence.Leaf {
 	for i := range leaves {
@@ -213,4 +236,9 @@ func swapAuthority(t testing.TB, s *scene, f testutil.Files) {
 		inside(d, "verificationMaterial", "timestampVerificationData")["rfc3161Timestamps"] = []any{map[string]any{"signedTimestamp": token}}
 	})(t, s, f)
 	f["seal/package.tsr"] = token
+}
+
+func hashBytes(data []byte) []byte {
+	sum := sha256.Sum256(data)
+	return sum[:]
 }

@@ -1,13 +1,14 @@
 package verify
 
 import (
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/disclosure/lang"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
@@ -45,26 +46,55 @@ func (v Verdict) ExitCode() int {
 
 // Report is what [Package] found. Its JSON form is stable; see FORMAT.md.
 type Report struct {
-	Verdict   Verdict       `json:"verdict"`
-	Package   string        `json:"package"`             // export id, if the package says one that can be read
-	Recording string        `json:"recording,omitempty"` // recording id
-	Interview string        `json:"interview,omitempty"` // interview id
-	Signer    string        `json:"signer,omitempty"`    // key id of the recording's seal
-	SealedAt  string        `json:"sealed_at,omitempty"` // RFC 3339, as the timestamp says
+	Verdict   Verdict `json:"verdict"`
+	Package   string  `json:"package"`             // export id, if the package says one that can be read
+	Recording string  `json:"recording,omitempty"` // recording id
+	Interview string  `json:"interview,omitempty"` // interview id
+	Signer    string  `json:"signer,omitempty"`    // key id of the recording's seal
+	SealedAt  string  `json:"sealed_at,omitempty"` // RFC 3339, as the timestamp says
+	// Content is "recording", "clip" or "derivation"; Kind says it in one sentence.
+	Content string    `json:"content,omitempty"`
+	Kind    string    `json:"kind,omitempty"`
+	Profile string    `json:"profile,omitempty"`
+	Clip    *ClipSpan `json:"clip,omitempty"`
+	// Digest is the SHA-256 of the package's tag manifest: what its receipt is
+	// acknowledged with.
+	Digest    string        `json:"sha256,omitempty"`
 	Findings  seal.Findings `json:"findings"`
 	Proved    []string      `json:"proved"`
 	NotProved []string      `json:"not_proved"`
 	Missing   []string      `json:"missing"` // files that belong to the package and are not there
 }
 
-// required are the checks that must have been made, and hold, for [Verified].
-var required = []string{
-	"bag.form", "bag.complete", "bag.digest", "certificates",
-	"recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.timestamp", "recording.parts",
-	"recording.manifest", "recording.pages", "recording.tree", "recording.leaves", "recording.times", "recording.gaps",
-	"media.segments", "media.times",
-	"package.bundle", "package.statement", "package.signer", "package.signature", "package.timestamp", "package.parts", "package.outline",
-	"custody.checkpoint", "custody.entries", "custody.inclusion", "custody.openings", "custody.seal",
+// ClipSpan says where a clip lies in its recording.
+type ClipSpan struct {
+	Requested evidence.Range `json:"requested"` // interview time, microseconds
+	Actual    evidence.Range `json:"actual"`
+	TreeSize  int64          `json:"tree_size"` // segments of the whole recording
+}
+
+// The checks that must have been made, and hold, for [Verified].
+var (
+	requiredOfAll = []string{
+		"bag.form", "bag.complete", "bag.digest", "certificates",
+		"recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.timestamp", "recording.parts", "recording.outline",
+		"media.segments", "media.times",
+		"package.bundle", "package.statement", "package.signer", "package.signature", "package.timestamp", "package.parts", "package.outline",
+		"custody.checkpoint", "custody.entries", "custody.inclusion", "custody.openings", "custody.seal",
+	}
+	requiredOfRecording = []string{"recording.manifest", "recording.pages", "recording.tree", "recording.leaves", "recording.times", "recording.gaps"}
+	requiredOfClip      = []string{"clip.form", "clip.leaves", "clip.inclusion", "clip.bounds", "clip.times"}
+)
+
+// required returns the checks that a thing of a kind is verified by.
+func required(content string) []string {
+	switch content {
+	case derived:
+		return requiredOfDerivation
+	case string(disclosure.ClipOfRecording):
+		return append(slices.Clone(requiredOfAll), requiredOfClip...)
+	}
+	return append(slices.Clone(requiredOfAll), requiredOfRecording...)
 }
 
 // says reports whether every one of the checks was made and holds.
@@ -83,106 +113,72 @@ func (r *Report) judge(trusted *seal.Trust) {
 		r.Verdict = SignerNotTrusted
 	case trusted == nil:
 		r.Verdict = Consistent
-	case !r.says(required...):
+	case !r.says(required(r.Content)...):
 		r.Verdict = Unjudged // a check that was left out is no check that holds
 	default:
 		r.Verdict = Verified
 	}
-	r.Proved, r.NotProved = []string{}, []string{}
-	says := r.says
-	if says("package.bundle", "package.statement", "package.signer", "package.signature", "bag.complete", "bag.digest") {
-		r.Proved = append(r.Proved, "Every file is as it was when the agency's key signed this package, and none is missing or added.")
-	}
-	if says("recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.manifest", "recording.pages", "recording.tree", "recording.leaves", "media.segments") {
-		r.Proved = append(r.Proved, "The media is, byte for byte, what the agency's key sealed when the recording stopped: no segment was changed, dropped, added or reordered since.")
-	}
-	if says("recording.signer", "recording.signature", "recording.timestamp") {
-		whose := "an outside timestamp authority"
-		for _, f := range r.Findings {
-			if f.Check == "recording.timestamp" && strings.Contains(f.Detail, "asserted by the operator") {
-				whose = "the agency's own timestamp authority: time asserted by the operator"
-			}
-		}
-		r.Proved = append(r.Proved, fmt.Sprintf("The seal existed at %s, by the word of %s.", r.SealedAt, whose))
-	}
-	if says("custody.checkpoint", "custody.entries", "custody.inclusion", "custody.seal") {
-		r.Proved = append(r.Proved, "Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says, the sealing of this very recording among them.")
-	}
-	switch {
-	case r.Verdict == Failed:
-		r.NotProved = append(r.NotProved, "That this package is what the agency sealed: at least one check fails.")
-	case r.Verdict == SignerNotTrusted:
-		r.NotProved = append(r.NotProved, "Who made this package: its keys are not in the trust file. Anybody can make one that agrees with itself.")
-	case r.Verdict == Consistent:
-		r.NotProved = append(r.NotProved, "Who made this package: no trust file was given. Anybody can make one that agrees with itself.")
-	}
-	r.NotProved = append(r.NotProved,
-		"That what is said in the interview is true, or who held the camera.",
-		"What happened before the picture and sound reached the recorder.",
-		"That the custody excerpt leaves no entry out.",
-		"That the stored, encrypted objects are still there: a package holds their plaintext.",
-	)
+	r.tell("en")
 }
 
-// WriteText writes the report in plain words. With all, checks that hold are
-// listed one by one.
-func (r *Report) WriteText(w io.Writer, all bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Verdict: %s\n", r.Verdict)
-	if r.Interview != "" {
-		fmt.Fprintf(&b, "\nPackage    %s\nInterview  %s\nRecording  %s\n", printable(r.Package), r.Interview, r.Recording)
+// tell sets the sentences in a language.
+func (r *Report) tell(l lang.Language) {
+	r.Kind = ""
+	switch disclosure.Content(r.Content) {
+	case disclosure.WholeRecording:
+		r.Kind = l.T("This is a whole recording, with every segment that was sealed.")
+	case disclosure.ClipOfRecording:
+		r.Kind = l.T("This is a clip of whole segments of a sealed recording, cut without encoding anything again.")
+	case derived:
+		r.Kind = l.T("This is a derived file: it was encoded again from a sealed recording and holds no sealed bytes.")
 	}
-	if r.SealedAt != "" {
-		fmt.Fprintf(&b, "Sealed     %s with the key %s\n", r.SealedAt, printable(r.Signer))
+	r.Proved, r.NotProved = []string{}, []string{}
+	proved := func(format string, args ...any) { r.Proved = append(r.Proved, l.T(format, args...)) }
+	not := func(format string, args ...any) { r.NotProved = append(r.NotProved, l.T(format, args...)) }
+	if r.says("package.bundle", "package.statement", "package.signer", "package.signature", "bag.complete", "bag.digest") {
+		proved("Every file is as it was when the agency's key %s signed this package, and none is missing or added.", r.Signer)
 	}
-	sections := []struct {
-		title string
-		show  func(seal.Finding) bool
-	}{
-		{"What fails", func(f seal.Finding) bool { return f.Status == seal.Fails }},
-		{"Who is not trusted", func(f seal.Finding) bool { return f.Status == seal.NotTrusted }},
-		{"What cannot be judged", func(f seal.Finding) bool { return f.Status == seal.CannotJudge }},
-		{"What was not given", func(f seal.Finding) bool { return f.Status == seal.NotGiven }},
-		{"What holds", func(f seal.Finding) bool { return all && f.Status == seal.Holds }},
+	if r.says("recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.manifest", "recording.pages", "recording.tree", "recording.leaves", "media.segments") {
+		proved("The media is, byte for byte, what the agency's key sealed when the recording stopped: no segment was changed, dropped, added or reordered since.")
 	}
-	for _, s := range sections {
-		title := s.title
-		for _, f := range r.Findings {
-			if !s.show(f) {
-				continue
-			}
-			if title != "" {
-				fmt.Fprintf(&b, "\n%s\n", title)
-				title = ""
-			}
-			fmt.Fprintf(&b, "  %-22s ", f.Check)
-			if f.File != "" {
-				fmt.Fprintf(&b, "%s: ", printable(f.File))
-			}
-			fmt.Fprintf(&b, "%s\n", printable(f.Detail))
+	if r.says("recording.bundle", "recording.statement", "recording.signer", "recording.signature", "recording.outline", "clip.form", "clip.leaves", "clip.inclusion", "media.segments") {
+		proved("Each segment of the clip is, byte for byte, one that the agency's key sealed when the recording stopped, and between the first and the last of a track none is missing.")
+	}
+	if r.says("recording.signer", "recording.signature", "recording.timestamp") {
+		own := slices.ContainsFunc(r.Findings, func(f seal.Finding) bool {
+			return f.Check == "recording.timestamp" && strings.Contains(f.Detail, "asserted by the operator")
+		})
+		if own {
+			proved("The seal existed at %s, by the word of the agency's own timestamp authority: time asserted by the operator.", r.SealedAt)
+		} else {
+			proved("The seal existed at %s, by the word of an outside timestamp authority.", r.SealedAt)
 		}
 	}
-	holds := 0
-	for _, f := range r.Findings {
-		if f.Status == seal.Holds {
-			holds++
-		}
+	if r.says("custody.checkpoint", "custody.entries", "custody.inclusion", "custody.seal") {
+		proved("Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says, the sealing of this very recording among them.")
 	}
-	fmt.Fprintf(&b, "\n%d of %d checks hold.\n", holds, len(r.Findings))
-	for _, part := range []struct {
-		title string
-		lines []string
-	}{{"Proved", r.Proved}, {"Not proved", r.NotProved}} {
-		if len(part.lines) == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "\n%s\n", part.title)
-		for _, line := range part.lines {
-			fmt.Fprintf(&b, "  - %s\n", line)
-		}
+	if r.says("derivation.bundle", "derivation.statement", "derivation.signer", "derivation.signature", "derivation.outline") {
+		proved("The agency's key %s signed that this file was made from the recording in the way that is stated.", r.Signer)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	switch r.Verdict {
+	case Failed:
+		not("That this package is what the agency sealed: at least one check fails.")
+	case SignerNotTrusted:
+		not("Who made this package: its keys are not in the trust file. Anybody can make one that agrees with itself.")
+	case Consistent:
+		not("Who made this package: no trust file was given. Anybody can make one that agrees with itself.")
+	}
+	not("That what is said in the interview is true, or who held the camera.")
+	if r.Content == derived {
+		not("That the file shows what the sealed recording shows: only comparing the two does. The agency's word stands for it.")
+		return
+	}
+	not("What happened before the picture and sound reached the recorder.")
+	if r.Content == string(disclosure.ClipOfRecording) {
+		not("What the rest of the recording holds: of it, only the number of its segments and when it began and ended are known.")
+	}
+	not("That the custody excerpt leaves no entry out.")
+	not("That the stored, encrypted objects are still there: a package holds their plaintext.")
 }
 
 // printable keeps what a hostile file says on its own line and off the cursor.

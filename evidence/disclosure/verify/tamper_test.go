@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/disclosure/testutil"
 	"github.com/toldonce/toldonce/evidence/seal"
@@ -28,16 +29,19 @@ var (
 	resigned = func(t testing.TB, s *scene, f testutil.Files) { f.Relist(); f.Reseal(t, s.other) } // with keys of his own
 )
 
-// tamperings are the kinds of tampering that are caught by name: what is done,
-// what the forger does then, and which checks must fail, and with which verdict.
-var tamperings = []struct {
+// tampering is one kind.
+type tampering struct {
 	name    string
 	do      func(testing.TB, *scene, testutil.Files)
 	then    func(testing.TB, *scene, testutil.Files)
 	verdict Verdict
 	checks  []string
 	status  seal.Status // of the checks; Fails if empty
-}{
+}
+
+// tamperings are the kinds of tampering that are caught by name: what is done,
+// what the forger does then, and which checks must fail, and with which verdict.
+var tamperings = []tampering{
 	// Media.
 	{"media byte changed", edit(videoFile, func(b []byte) []byte { b[len(b)-9] ^= 1; return b }), left, Failed, []string{"media.segments", "bag.digest"}, ""},
 	{"media byte changed, lists renewed", edit(videoFile, func(b []byte) []byte { b[len(b)-9] ^= 1; return b }), relisted, Failed, []string{"media.segments", "package.statement"}, ""},
@@ -207,7 +211,7 @@ var tamperings = []struct {
 		}
 	}, left, Failed, []string{"package.outline"}, ""},
 	{"package outline of a later version", func(t testing.TB, s *scene, f testutil.Files) {
-		sealed, err := s.w.Authority.SealFile(t.Context(), disclosure.TagManifestFile, f[disclosure.TagManifestFile], disclosure.PredicatePackage, map[string]any{"version": 2, "new": true})
+		sealed, err := s.w.Authority.SealFile(t.Context(), disclosure.TagManifestFile, f[disclosure.TagManifestFile], disclosure.PredicatePackage, map[string]any{"version": 3, "new": true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,6 +219,19 @@ var tamperings = []struct {
 			f[name] = data
 		}
 	}, left, Unjudged, []string{"package.outline"}, seal.CannotJudge},
+	{"older version presented as newer", repredicate(func(p *disclosure.Predicate) { p.Content, p.Documents = "", nil }), left, Failed, []string{"package.outline"}, ""},
+	{"newer version presented as older", repredicate(func(p *disclosure.Predicate) { p.Version, p.Content, p.Documents = 1, "", nil }), left, Failed, []string{"bag.complete"}, ""},
+	{"recording presented as a clip", repredicate(func(p *disclosure.Predicate) { p.Content = disclosure.ClipOfRecording }), left, Failed, []string{"clip.form"}, ""},
+	{"a document that the outline does not name", func(t testing.TB, s *scene, f testutil.Files) {
+		repredicate(func(p *disclosure.Predicate) {
+			p.Documents = slices.DeleteFunc(p.Documents, func(n string) bool { return n == disclosure.PlayerFile })
+		})(t, s, f)
+	}, left, Failed, []string{"bag.complete"}, ""},
+	{"a document that is named and missing", func(_ testing.TB, _ *scene, f testutil.Files) { delete(f, disclosure.CaseFile) }, resealed, Failed, []string{"bag.complete"}, ""},
+	{"a document of no known name", repredicate(func(p *disclosure.Predicate) {
+		p.Documents = append(p.Documents, "zz.html")
+	}), left, Unjudged, []string{"package.outline"}, seal.CannotJudge},
+	{"report changed", edit(disclosure.ReportFile("en"), func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), relisted, Failed, []string{"package.statement"}, ""},
 
 	// Other keys.
 	{"whole package by other keys", func(_ testing.TB, s *scene, f testutil.Files) {
@@ -287,31 +304,45 @@ func TestTamperingIsCaughtByName(t *testing.T) {
 		t.Fatalf("the good package: %s %+v", r.Verdict, r.Findings)
 	}
 	for _, x := range tamperings {
-		t.Run(x.name, func(t *testing.T) {
-			f := s.good.Clone()
-			x.do(t, s, f)
-			x.then(t, s, f)
-			r := judge(t, f, trust)
-			if r.Verdict != x.verdict {
-				t.Errorf("verdict: got %q, want %q", r.Verdict, x.verdict)
+		t.Run(x.name, func(t *testing.T) { x.try(t, s, s.good.Clone()) })
+	}
+}
+
+func TestTamperingWithAClipIsCaughtByName(t *testing.T) {
+	s := newScene(t)
+	good := s.w.Clip(t, s.r, clip.Asked{Range: evidence.Range{From: 1_000_000, Until: 22_500_000}})
+	r := judge(t, good, s.w.Authority.Trust())
+	if r.Verdict != Verified || r.Clip == nil {
+		t.Fatalf("the good clip: %s %+v", r.Verdict, r.Findings)
+	}
+	for _, x := range clipTamperings {
+		t.Run(x.name, func(t *testing.T) { x.try(t, s, good.Clone()) })
+	}
+}
+
+// try tampers with a package and looks what becomes of it.
+func (x tampering) try(t *testing.T, s *scene, f testutil.Files) {
+	x.do(t, s, f)
+	x.then(t, s, f)
+	r := judge(t, f, s.w.Authority.Trust())
+	if r.Verdict != x.verdict {
+		t.Errorf("verdict: got %q, want %q", r.Verdict, x.verdict)
+	}
+	want := x.status
+	if want == "" {
+		want = seal.Fails
+	}
+	for _, check := range x.checks {
+		if got := r.Findings.Of(check); got != want {
+			t.Errorf("%s: got %q, want %q", check, got, want)
+		}
+	}
+	if t.Failed() {
+		for _, f := range r.Findings {
+			if f.Status != seal.Holds {
+				t.Logf("%s %s %s: %.300s", f.Check, f.Status, f.File, f.Detail)
 			}
-			want := x.status
-			if want == "" {
-				want = seal.Fails
-			}
-			for _, check := range x.checks {
-				if got := r.Findings.Of(check); got != want {
-					t.Errorf("%s: got %q, want %q", check, got, want)
-				}
-			}
-			if t.Failed() {
-				for _, f := range r.Findings {
-					if f.Status != seal.Holds {
-						t.Logf("%s %s %s: %.300s", f.Check, f.Status, f.File, f.Detail)
-					}
-				}
-			}
-		})
+		}
 	}
 }
 
@@ -330,7 +361,7 @@ func TestWithoutTrustTheBestIsConsistent(t *testing.T) {
 		t.Errorf("a changed package without trust: got %q", r.Verdict)
 	}
 	text := new(strings.Builder)
-	if err := r.WriteText(text, true); err != nil {
+	if err := r.WriteText(text, "en", true); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(strings.ToLower(text.String()), "verified") {

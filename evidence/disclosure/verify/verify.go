@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 
@@ -49,12 +48,20 @@ type examination struct {
 	claimed *seal.Trust // from the package's own certificates; nil if unreadable
 	report  *Report
 
-	sums      map[string]string // SHA-256 that the manifests give, by file
-	recording *seal.Recording   // nil if unreadable
-	planned   bool              // media says which files belong to the recording
+	outline   *disclosure.Predicate // what the package says of itself; nil if unreadable
+	later     bool                  // it is of a version that is not known
+	sums      map[string]string     // SHA-256 that the manifests give, by file
+	subject   *subject              // what the package is of; nil if unreadable
+	pages     int                   // of the recording's manifest; 0 for a clip
+	manifest  string                // SHA-256 of the recording's manifest; empty if unknown
+	leaves    map[int64]evidence.Leaf
+	planned   bool // media says which files belong to the recording or clip
 	media     []disclosure.MediaFile
 	mediaSums map[string]string // SHA-256 as computed while slicing media
 }
+
+// subject is what a package is of, as its manifest or its clip's description says.
+type subject struct{ recording, interview evidence.ID }
 
 func (e *examination) add(check string, status seal.Status, file, format string, args ...any) {
 	e.report.Findings.Add(check, status, shown(file), format, args...)
@@ -82,7 +89,12 @@ func (e *examination) run() {
 		e.add("bag.form", seal.Holds, "", "The package holds plain files with plain names only.")
 	}
 	e.certificates()
-	e.readRecording()
+	e.readOutline()
+	if e.isClip() {
+		e.readClip()
+	} else {
+		e.readRecording()
+	}
 	e.bag()
 	e.packageSeal()
 	e.mediaFiles()
@@ -123,6 +135,44 @@ func (e *examination) certificates() {
 	e.add(check, seal.Holds, disclosure.CertificatesFolder, "The public keys that came along agree with one another. They are copies and prove nothing by themselves.")
 }
 
+// readOutline reads what the package says of itself, to know what to expect.
+// Whether that is signed is judged later.
+func (e *examination) readOutline() {
+	bundle, err := e.files.read(disclosure.PackageSeal + ".sigstore.json")
+	if err != nil {
+		return
+	}
+	sealed, err := seal.ParseBundle(bundle)
+	if err != nil {
+		return
+	}
+	p, err := disclosure.ParseStatement(sealed.Statement)
+	if err == nil {
+		e.outline = &p
+		e.report.Content = string(p.Content)
+	}
+	e.later = errors.Is(err, evidence.ErrUnknownFormat)
+}
+
+// isClip reports whether the package is to be read as a clip.
+func (e *examination) isClip() bool {
+	if e.outline != nil {
+		return e.outline.Content == disclosure.ClipOfRecording
+	}
+	_, there := e.files.sizes[disclosure.ClipFile]
+	return there
+}
+
+// identify notes what the package is of.
+func (e *examination) identify(s subject, sealed seal.Sealed) {
+	e.subject = &s
+	e.report.Recording, e.report.Interview = string(s.recording), string(s.interview)
+	e.report.Signer = sealed.KeyID
+	if sealed.Time != 0 {
+		e.report.SealedAt = rfc3339(int64(sealed.Time))
+	}
+}
+
 // readRecording judges the manifest, its seal and its pages.
 func (e *examination) readRecording() {
 	manifest, ok1 := e.small("recording.manifest", disclosure.RecordingFile)
@@ -148,7 +198,8 @@ func (e *examination) readRecording() {
 		ManifestFile: disclosure.RecordingFile, BundleFile: disclosure.RecordingSeal + ".sigstore.json", PageFile: disclosure.PageFile,
 	})
 	e.report.Findings = append(e.report.Findings, findings...)
-	e.recording = rec
+	sum := sha256.Sum256(manifest)
+	e.manifest = hex.EncodeToString(sum[:])
 	if parsed, err := seal.ParseBundle(bundle); err == nil {
 		e.parts("recording.parts", disclosure.RecordingSeal, parsed)
 		if !bytes.Equal(parsed.Statement, statement) {
@@ -158,10 +209,11 @@ func (e *examination) readRecording() {
 	if rec == nil {
 		return
 	}
-	e.report.Recording, e.report.Interview = string(rec.Manifest.Recording), string(rec.Manifest.Interview)
-	e.report.Signer = rec.Seal.KeyID
-	if rec.Seal.Time != 0 {
-		e.report.SealedAt = rfc3339(int64(rec.Seal.Time))
+	e.identify(subject{rec.Manifest.Recording, rec.Manifest.Interview}, rec.Seal)
+	e.pages = len(rec.Manifest.Tree.Pages)
+	e.leaves = make(map[int64]evidence.Leaf, len(rec.Leaves))
+	for i, l := range rec.Leaves {
+		e.leaves[int64(i)] = l
 	}
 	if findings.Of("recording.leaves") == seal.Holds {
 		media, err := disclosure.MediaFiles(rec.Manifest, rec.Leaves)
@@ -198,6 +250,7 @@ func (e *examination) packageSeal() {
 	if !ok1 || !ok2 {
 		return
 	}
+	e.report.Digest = sum256(tags)
 	sealed, findings := seal.CheckBundle(seal.BundleInput{
 		Check: "package", File: disclosure.PackageSeal + ".sigstore.json", Bundle: bundle,
 		Subject: disclosure.TagManifestFile, SubjectFile: disclosure.TagManifestFile, Digest: sha256.Sum256(tags), Trust: e.trust, Claimed: e.claimed,
@@ -219,15 +272,17 @@ func (e *examination) packageSeal() {
 		return
 	}
 	e.report.Package = string(p.Export)
-	if e.recording == nil {
-		e.add(check, seal.CannotJudge, file, "The package's outline cannot be compared: the recording's manifest cannot be read.")
+	e.report.Profile = string(p.Profile)
+	if e.subject == nil || e.manifest == "" {
+		e.add(check, seal.CannotJudge, file, "The package's outline cannot be compared: what it is of cannot be read.")
 		return
 	}
-	m := e.recording.Manifest
-	manifest, _ := e.files.read(disclosure.RecordingFile)
-	sum := sha256.Sum256(manifest)
-	if p.Recording != m.Recording || p.Interview != m.Interview || p.Manifest != hex.EncodeToString(sum[:]) {
+	if p.Recording != e.subject.recording || p.Interview != e.subject.interview || p.Manifest != e.manifest {
 		e.add(check, seal.Fails, file, "The package was sealed for another recording than the one inside.")
+		return
+	}
+	if _, clip := e.files.sizes[disclosure.ClipFile]; clip != (p.Content == disclosure.ClipOfRecording) {
+		e.add(check, seal.Fails, file, "The package was sealed as another kind of thing than the one inside.")
 		return
 	}
 	e.add(check, seal.Holds, file, "The package was made for this recording on %s (profile %q).", rfc3339(int64(p.CreatedAt)), p.Profile)
@@ -238,8 +293,8 @@ func (e *examination) packageSeal() {
 func (e *examination) expected() map[string]bool {
 	want := map[string]bool{
 		disclosure.BagItFile: true, disclosure.BagInfoFile: true, disclosure.ReadmeFile: true, disclosure.CommandsFile: true, disclosure.ManifestFile: true,
-		disclosure.RecordingFile: true, disclosure.StatementFile: true,
-		disclosure.EntriesFile: true, disclosure.ProofsFile: true, disclosure.OpeningsFile: true, disclosure.CheckpointFile: true,
+		disclosure.StatementFile: true,
+		disclosure.EntriesFile:   true, disclosure.ProofsFile: true, disclosure.OpeningsFile: true, disclosure.CheckpointFile: true,
 		disclosure.LogKeyFile: true,
 	}
 	for _, name := range disclosure.Certificates {
@@ -248,8 +303,18 @@ func (e *examination) expected() map[string]bool {
 	for name := range disclosure.SealFiles(disclosure.RecordingSeal, seal.Sealed{}) {
 		want[name] = true
 	}
-	for i := range e.recording.Manifest.Tree.Pages {
+	if e.isClip() {
+		want[disclosure.ClipFile], want[disclosure.ClipLeavesFile], want[disclosure.ClipProofsFile] = true, true, true
+	} else {
+		want[disclosure.RecordingFile] = true
+	}
+	for i := range e.pages {
 		want[disclosure.PageFile(i)] = true
+	}
+	if e.outline != nil {
+		for _, name := range e.outline.Documents {
+			want[name] = true
+		}
 	}
 	for _, f := range e.media {
 		want[f.Name] = true
@@ -271,11 +336,4 @@ func (e *examination) missing(name string) {
 	if !slices.Contains(e.report.Missing, name) && len(e.report.Missing) < 100 {
 		e.report.Missing = append(e.report.Missing, shown(name))
 	}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -132,6 +132,11 @@ const sentences: Record<string, Write> = {
   'erasure.reject': (who, e, n) => m.log_erasure_reject({ who, interview: interview(e, n) }),
   'erasure.done': (_, e, n) => m.log_erasure_done({ interview: interview(e, n) }),
   'erasure.attest': (who, e, n) => m.log_erasure_attest({ who, interview: interview(e, n) }),
+  'export.delivered': (_, e, n) => m.log_export_delivered({ interview: interview(e, n) }),
+  'export.interrupted': (_, e, n) => m.log_export_interrupted({ interview: interview(e, n) }),
+  'export.receive': (who, e, n) => m.log_export_receive({ who, interview: interview(e, n) }),
+  'export.unreceived': (_, e, n) => m.log_export_unreceived({ interview: interview(e, n) }),
+  'clip.request': (who, e, n) => m.log_clip_request({ who, interview: interview(e, n) }),
   'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
 };

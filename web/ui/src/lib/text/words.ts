@@ -168,6 +168,7 @@ const exportStates: Words<Schema['Export']['state']> = {
   proposed: m.export_state_proposed,
   approved: m.export_state_approved,
   delivered: m.export_state_delivered,
+  received: m.export_state_received,
 };
 
 export const exportStateWord = (state: string) => word(exportStates, state);

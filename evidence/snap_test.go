@@ -1,29 +1,27 @@
-package access
+package evidence
 
 import (
 	"math/rand/v2"
 	"testing"
-
-	"github.com/toldonce/toldonce/evidence"
 )
 
-// track makes media leaves of two seconds from a picture: I is a random access
+// pictured makes media leaves of two seconds from a picture: I is a random access
 // point, - depends on the one before, . is a missing index.
-func track(picture string) []evidence.Leaf {
-	var leaves []evidence.Leaf
+func pictured(picture string) []Leaf {
+	var leaves []Leaf
 	for i, r := range picture {
 		if r != '.' {
-			leaves = append(leaves, evidence.Leaf{Kind: evidence.LeafMedia, Index: i, Start: evidence.Offset(2 * i), End: evidence.Offset(2*i + 2), Independent: r == 'I'})
+			leaves = append(leaves, Leaf{Kind: LeafMedia, Index: i, Start: Offset(2 * i), End: Offset(2*i + 2), Independent: r == 'I'})
 		}
 	}
 	return leaves
 }
 
-func TestSnap(t *testing.T) {
+func TestWholeSegments(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		picture     string
-		from, until evidence.Offset
+		from, until Offset
 		outward     bool
 		first, last int // -1: nothing fits
 	}{
@@ -47,7 +45,7 @@ func TestSnap(t *testing.T) {
 		{"outward without a head", ".-I", 2, 4, true, -1, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			first, last, ok := snap(track(c.picture), evidence.Range{From: c.from, Until: c.until}, c.outward)
+			first, last, ok := WholeSegments(pictured(c.picture), Range{From: c.from, Until: c.until}, c.outward)
 			if !ok {
 				first, last = -1, -1
 			}
@@ -58,20 +56,20 @@ func TestSnap(t *testing.T) {
 	}
 }
 
-// TestSnapKeepsItsPromises tries random recordings and ranges.
-func TestSnapKeepsItsPromises(t *testing.T) {
+// TestWholeSegmentsKeepsItsPromises tries random recordings and ranges.
+func TestWholeSegmentsKeepsItsPromises(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
-		var leaves []evidence.Leaf
-		at := evidence.Offset(rng.IntN(5))
+		var leaves []Leaf
+		at := Offset(rng.IntN(5))
 		for i := range rng.IntN(12) {
-			end := at + 1 + evidence.Offset(rng.IntN(4))
-			leaves = append(leaves, evidence.Leaf{Kind: evidence.LeafMedia, Index: i, Start: at, End: end, Independent: rng.IntN(3) > 0})
-			at = end + evidence.Offset(rng.IntN(2)*rng.IntN(3))
+			end := at + 1 + Offset(rng.IntN(4))
+			leaves = append(leaves, Leaf{Kind: LeafMedia, Index: i, Start: at, End: end, Independent: rng.IntN(3) > 0})
+			at = end + Offset(rng.IntN(2)*rng.IntN(3))
 		}
-		asked := evidence.Range{From: evidence.Offset(rng.IntN(40)), Until: 0}
-		asked.Until = asked.From + 1 + evidence.Offset(rng.IntN(30))
-		first, last, ok := snap(leaves, asked, false)
+		asked := Range{From: Offset(rng.IntN(40)), Until: 0}
+		asked.Until = asked.From + 1 + Offset(rng.IntN(30))
+		first, last, ok := WholeSegments(leaves, asked, false)
 		if !ok {
 			for _, l := range leaves {
 				if l.Independent && asked.Contains(l.Range()) {

@@ -1,0 +1,104 @@
+package disclosure
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/disclosure/lang"
+)
+
+// Documents that a package may hold beside what follows from its content.
+const (
+	CaseFile     = "data/case.jsonld"            // CASE/UCO (P25)
+	ReceiptsFile = "data/consent/receipts.jsonl" // consent receipts (P36)
+	PlayerFile   = "PLAYER.html"                 // plays the media with no network
+)
+
+// DocumentNames are the names that [Predicate].Documents may hold.
+var DocumentNames = documentNames()
+
+func documentNames() []string {
+	names := []string{CaseFile, ReceiptsFile, PlayerFile}
+	for _, l := range lang.Languages {
+		names = append(names, ReportFile(l), CertificateFile(l))
+	}
+	return names
+}
+
+// ReportFile is the printable report in a language.
+func ReportFile(language string) string { return "data/report/report-" + language + ".pdf" }
+
+// CertificateFile is the draft certificate for a qualified person (P26) in a
+// language.
+func CertificateFile(language string) string { return "data/report/certificate-" + language + ".pdf" }
+
+// documents returns the package's documents. The media is written already.
+func (p Package) documents(m evidence.Manifest, media []MediaFile, b *bag) (map[string][]byte, error) {
+	paper := p.paper(m, media, b)
+	files := map[string][]byte{}
+	var err error
+	for _, l := range lang.Languages {
+		if files[ReportFile(l)], err = paper.report(lang.Language(l)); err != nil {
+			return nil, err
+		}
+		if files[CertificateFile(l)], err = paper.certificate(lang.Language(l)); err != nil {
+			return nil, err
+		}
+	}
+	if files[CaseFile], err = p.caseGraph(m, media, b); err != nil {
+		return nil, err
+	}
+	files[PlayerFile] = player(media)
+	receipts, err := p.receipts()
+	if err != nil {
+		return nil, err
+	}
+	if receipts != nil {
+		files[ReceiptsFile] = receipts
+	}
+	return files, nil
+}
+
+// facts of the papers: what a clip must not tell of the rest is left out here.
+type paperFacts struct {
+	pkg    Package
+	m      evidence.Manifest
+	media  []MediaFile
+	bag    *bag
+	span   evidence.Range
+	whole  bool
+	zone   *time.Location
+	events []evidence.Event
+	gaps   []evidence.Gap
+	tracks map[evidence.ID]string // names
+}
+
+func (p Package) paper(m evidence.Manifest, media []MediaFile, b *bag) paperFacts {
+	f := paperFacts{pkg: p, m: m, media: media, bag: b, whole: p.Clip == nil, zone: time.UTC, tracks: trackNames(m)}
+	if zone, err := time.LoadLocation(m.TimeZone); err == nil {
+		f.zone = zone
+	}
+	f.gaps = m.Gaps
+	if f.whole {
+		f.span = evidence.Range{From: 0, Until: evidence.Offset(m.StoppedAt - m.StartedAt)}
+		f.events = m.Events
+		return f
+	}
+	f.span, f.gaps = p.Clip.Document.Actual, p.Clip.Document.Gaps
+	for _, e := range m.Events {
+		if e.At >= f.span.From && e.At < f.span.Until {
+			f.events = append(f.events, e)
+		}
+	}
+	return f
+}
+
+// moment writes an offset of the interview as wall time in the room's zone.
+func (f paperFacts) moment(o evidence.Offset) string {
+	return (f.m.StartedAt + evidence.Instant(o)).Time().In(f.zone).Format("15:04:05")
+}
+
+func (f paperFacts) seal() string {
+	return fmt.Sprintf("%s (%s)", f.pkg.Recording.SealedAt.Time().Format(time.RFC3339), f.pkg.Sealer.KeyID())
+}

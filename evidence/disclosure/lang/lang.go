@@ -1,0 +1,56 @@
+// Package lang puts what is printed for people into English, Albanian and Serbian:
+// the verifier's report, and the papers of a package. English is the source: a
+// sentence is looked up by its English format.
+package lang
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Languages are the BCP 47 tags of what there is, English first.
+var Languages = []string{"en", "sq", "sr"}
+
+// Language is one of [Languages].
+type Language string
+
+// Known reports whether tag is one of [Languages].
+func Known(tag string) bool { return slices.Contains(Languages, tag) }
+
+// T returns a sentence in the language, by its English format for [fmt.Sprintf].
+// A sentence without a translation stays English; a test finds it.
+func (l Language) T(format string, args ...any) string {
+	if other, ok := catalog(l)[format]; ok {
+		format = other
+	}
+	if len(args) == 0 {
+		return format
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// Has reports whether there is a translation of an English format.
+func (l Language) Has(format string) bool {
+	_, ok := catalog(l)[format]
+	return ok || l == "en"
+}
+
+// Formats returns the English formats that are translated, sorted.
+func (l Language) Formats() []string {
+	var out []string
+	for f := range catalog(l) {
+		out = append(out, f)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func catalog(l Language) map[string]string {
+	switch l {
+	case "sq":
+		return albanian
+	case "sr":
+		return serbian
+	}
+	return nil
+}
