@@ -87,12 +87,18 @@ func (b *ledgerBook) of(t testing.TB, kind string, v func() any) {
 	}
 }
 
+// Encoders as cameras have them: no frame refers to a later one.
+var (
+	h264Like = []string{"-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-sc_threshold", "0", "-bf", "0"}
+	vp9Like  = []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"}
+	av1Like  = []string{"-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"}
+)
+
 // clipOf makes a film of a lavfi picture with sound, as cameras encode it.
-func clipOf(t testing.TB, picture string, options ...string) *publish.Clip {
+func clipOf(t testing.TB, picture string, encoder []string, options ...string) *publish.Clip {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "clip.mp4")
-	args := append([]string{"-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "anoisesrc=color=pink:amplitude=0.05:r=48000", "-shortest",
-		"-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-bf", "0"}, options...)
+	args := append([]string{"-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "anoisesrc=color=pink:amplitude=0.05:r=48000", "-shortest", "-pix_fmt", "yuv420p"}, append(encoder, options...)...)
 	out, err := exec.Command(testenv.Tool(t, "ffmpeg"), append(args, "-video_track_timescale", "90000", "-c:a", "libopus", "-ac", "2", file)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ffmpeg: %v: %s", err, out)
@@ -115,7 +121,7 @@ func TestDamagedFramesAreKeptAside(t *testing.T) {
 	w := newWorld(t)
 	cam := w.camera(evidence.SourceCloseUp)
 	w.start()
-	result, err := cam.play(t.Context(), publish.Options{Clip: clipOf(t, "testsrc2=s=640x360:r=30:d=5,noise=alls=20", "-g", "30", "-b:v", "1500k"), Duration: 6 * time.Second, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Delay: 10 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.05, Seed: 4}})
+	result, err := cam.play(t.Context(), publish.Options{Clip: clipOf(t, "testsrc2=s=640x360:r=30:d=5,noise=alls=20", h264Like, "-g", "30", "-b:v", "1500k"), Duration: 6 * time.Second, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Delay: 10 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.05, Seed: 4}})
 	if err != nil {
 		t.Fatal(err)
 	}

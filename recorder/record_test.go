@@ -22,6 +22,8 @@ func TestEveryFrameIsRecordedBitForBit(t *testing.T) {
 	}{
 		{name: "good network"},
 		{name: "1 percent", bad: publish.Impairment{Loss: 0.01, Delay: 30 * time.Millisecond, Jitter: 10 * time.Millisecond, Seed: 1}},
+		{name: "3 percent", bad: publish.Impairment{Loss: 0.03, Delay: 30 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.01, Seed: 6}},
+		{name: "5 percent", bad: publish.Impairment{Loss: 0.05, Delay: 30 * time.Millisecond, Jitter: 10 * time.Millisecond, Seed: 7}},
 		{name: "10 percent", bad: publish.Impairment{Loss: 0.10, Delay: 30 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.02, Seed: 3}},
 		{name: "bursts of 20", bad: publish.Impairment{Loss: 0.2, Burst: 20, Delay: 30 * time.Millisecond, Seed: 5}},
 	} {

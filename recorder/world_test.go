@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/pion/webrtc/v4"
 
 	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
@@ -579,7 +580,7 @@ func (c *camera) play(ctx context.Context, o publish.Options) (publish.Result, e
 	o.Signal = c.signal
 	o.Sent = func(f publish.Frame) {
 		data := f.Data
-		if f.Kind == evidence.Video {
+		if f.MIME == webrtc.MimeTypeH264 {
 			data = lengthPrefixed(f.Data)
 		}
 		c.mu.Lock()

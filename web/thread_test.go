@@ -24,6 +24,8 @@ import (
 	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/disclosure/verify"
+	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/internal/testenv"
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/recorder/publish"
@@ -46,6 +48,37 @@ func (f facts) RecordingFacts(ctx context.Context, interview evidence.ID) (recor
 // is recorded and sealed, a grant is asked for and approved, a stock player plays
 // exactly what it gives, the recording is verified, and a package leaves.
 func TestThread(t *testing.T) {
+	t.Run("H.264", func(t *testing.T) {
+		t.Parallel()
+		thread(t, publish.Demonstration(), "h264")
+	})
+	for codec, encoder := range map[string][]string{
+		"vp9": {"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
+		"av1": {"-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"},
+	} {
+		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "clip.mp4")
+			args := append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=4", "-f", "lavfi", "-i", "anoisesrc=color=pink:amplitude=0.05:r=48000", "-shortest",
+				"-pix_fmt", "yuv420p", "-g", "60", "-video_track_timescale", "90000", "-c:a", "libopus", "-ac", "2"}, encoder...)
+			if out, err := exec.Command(testenv.Tool(t, "ffmpeg"), append(args, file)...).CombinedOutput(); err != nil {
+				t.Fatalf("ffmpeg: %v: %s", err, out)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clip, err := publish.Load(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			thread(t, clip, codec)
+		})
+	}
+}
+
+// thread does it with a picture of one codec, by ffprobe's name of it.
+func thread(t *testing.T, clip *publish.Clip, codec string) {
 	ffprobe := testenv.Tool(t, "ffprobe")
 	h, r := newRealHarness(t)
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -82,7 +115,7 @@ func TestThread(t *testing.T) {
 	defer cancel()
 	connected, published := make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := publish.Run(ctx, publish.Options{Signal: publish.WHIP(http.DefaultClient, source.WHIP, source.Token), Duration: time.Minute, Connected: func() { close(connected) }})
+		_, err := publish.Run(ctx, publish.Options{Clip: clip, Signal: publish.WHIP(http.DefaultClient, source.WHIP, source.Token), Duration: time.Minute, Connected: func() { close(connected) }})
 		published <- err
 	}()
 	select {
@@ -123,7 +156,7 @@ func TestThread(t *testing.T) {
 	g := want[Grant](h, h.as(evidence.RoleProsecutor, "POST", path+"/grants", map[string]any{"source": "close-up", "to": "prosecutor", "from": 1_000_000, "until": 8_000_000,
 		"not_after": time.Now().Add(time.Hour), "purpose": "Charging review.", "basis": "CPC art. 212", "rests_on": "law"}), 201)
 	want[Grant](h, h.as(evidence.RoleCustodian, "POST", "/grants/"+string(g.ID)+"/approve", nil), 200)
-	h.playsExactly(ffprobe, server.URL, iv.ID, g)
+	h.playsExactly(ffprobe, server.URL, iv.ID, g, codec)
 
 	e := want[Export](h, h.as(evidence.RoleProsecutor, "POST", path+"/exports", map[string]any{"clear": true, "reason": "The court asked."}), 201)
 	if e.State != "proposed" {
@@ -139,6 +172,18 @@ func TestThread(t *testing.T) {
 	w := h.as(evidence.RoleProsecutor, "GET", "/exports/"+string(e.ID)+"/package", nil)
 	if w.Code != 200 || w.Header().Get("Content-Type") != "application/x-tar" || !strings.HasPrefix(w.Header().Get("Content-Disposition"), "attachment; filename=") {
 		t.Fatalf("package: %d %v", w.Code, w.Header())
+	}
+	pack := filepath.Join(t.TempDir(), "package.tar")
+	h.Must(os.WriteFile(pack, w.Body.Bytes(), 0o600))
+	judged, err := verify.Package(t.Context(), pack, r.seal.Trust())
+	h.Must(err)
+	if judged.Verdict != verify.Verified {
+		t.Errorf("the package is %s: %+v", judged.Verdict, judged.Findings)
+	}
+	for _, check := range []string{"media.segments", "media.times", "media.ledger"} {
+		if judged.Findings.Of(check) != seal.Holds {
+			t.Errorf("%s: %s", check, judged.Findings.Of(check))
+		}
 	}
 	if files := untar(t, w.Body); !slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, "/bagit.txt") }) ||
 		!slices.ContainsFunc(files, func(f string) bool { return strings.Contains(f, "/data/media/") }) {
@@ -173,7 +218,7 @@ func (h *harness) await(rec *recorder.Recorder, interview evidence.ID, done func
 
 // playsExactly plays a grant as the prosecutor with ffprobe, and compares what it
 // got with what the grant gives.
-func (h *harness) playsExactly(ffprobe, url string, interview evidence.ID, g Grant) {
+func (h *harness) playsExactly(ffprobe, url string, interview evidence.ID, g Grant, codec string) {
 	h.Helper()
 	base := "/interviews/" + string(interview) + "/hls/"
 	frames := map[evidence.TrackKind]int{}
@@ -205,10 +250,10 @@ func (h *harness) playsExactly(ffprobe, url string, interview evidence.ID, g Gra
 		h.Fatalf("ffprobe: %v\n%s", err, stderr.String())
 	}
 	got := parseProbe(h.T, out)
-	if got["h264"].packets != frames[evidence.Video] || got["opus"].packets != frames[evidence.Audio] || frames[evidence.Video] == 0 || frames[evidence.Audio] == 0 {
+	if got[codec].packets != frames[evidence.Video] || got["opus"].packets != frames[evidence.Audio] || frames[evidence.Video] == 0 || frames[evidence.Audio] == 0 {
 		h.Errorf("played %v, the grant gives %v", got, frames)
 	}
-	if apart := got["h264"].first - got["opus"].first; apart < -0.1 || apart > 0.1 {
+	if apart := got[codec].first - got["opus"].first; apart < -0.1 || apart > 0.1 {
 		h.Errorf("picture begins %.3f s after sound", apart)
 	}
 	playback := want[Playback](h, h.as(evidence.RoleProsecutor, "GET", "/interviews/"+string(interview)+"/playback", nil), 200)

@@ -67,7 +67,7 @@ func parseOffer(text string) (offer, error) {
 		}
 		codecs := acceptable(kind, codecsOf(m))
 		if len(codecs) == 0 {
-			text := "The picture must be offered as H.264, the only video format that can be recorded and played everywhere."
+			text := "The picture must be offered as H.264, VP9 or AV1, in a form that can be recorded and played: 8 bits or 10, and no colours beyond 4:2:0."
 			if kind == "audio" {
 				text = "The sound must be offered as Opus with 48 kHz."
 			}
@@ -165,8 +165,9 @@ func codecsOf(m *sdp.MediaDescription) []webrtc.RTPCodecParameters {
 	return out
 }
 
-// acceptable chooses what is answered: every H.264 that is offered in
-// packetization mode 1 (else mode 0), constrained baseline first; and Opus.
+// acceptable chooses what is answered, the best first: every H.264 that is offered
+// in packetization mode 1 (else mode 0), constrained baseline first, because it
+// plays everywhere; then VP9, then AV1, each in its main profiles; and Opus.
 func acceptable(kind string, offered []webrtc.RTPCodecParameters) []offeredCodec {
 	var out []offeredCodec
 	take := func(typ webrtc.RTPCodecType, fit func(webrtc.RTPCodecParameters) bool) {
@@ -193,6 +194,14 @@ func acceptable(kind string, offered []webrtc.RTPCodecParameters) []offeredCodec
 		}
 	}
 	slices.SortStableFunc(out, func(a, b offeredCodec) int { return h264Profile(a.params) - h264Profile(b.params) })
+	for _, profile := range []string{"0", "2"} { // 8 bits; 10 (RFC 9628 section 6)
+		take(webrtc.RTPCodecTypeVideo, func(c webrtc.RTPCodecParameters) bool {
+			return strings.EqualFold(c.MimeType, webrtc.MimeTypeVP9) && c.ClockRate == 90000 && parameter(c.SDPFmtpLine, "profile-id", "0") == profile
+		})
+	}
+	take(webrtc.RTPCodecTypeVideo, func(c webrtc.RTPCodecParameters) bool {
+		return strings.EqualFold(c.MimeType, webrtc.MimeTypeAV1) && c.ClockRate == 90000 && parameter(c.SDPFmtpLine, "profile", "0") == "0"
+	})
 	return out
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ const browser = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUND
 	"a=rtpmap:39 H264/90000\r\na=fmtp:39 packetization-mode=1;profile-level-id=f4001f\r\n" +
 	"a=rid:h send\r\na=simulcast:send h\r\n"
 
-func TestH264IsChosenAndNothingElse(t *testing.T) {
+func TestTheBestH264IsChosen(t *testing.T) {
 	o, err := parseOffer(browser)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +41,33 @@ func TestH264IsChosenAndNothingElse(t *testing.T) {
 	}
 	if strings.Contains(o.sdp, "simulcast") || strings.Contains(o.sdp, "a=rid") {
 		t.Error("simulcast is left in the offer")
+	}
+}
+
+func TestOtherPicturesAreTakenBehindH264(t *testing.T) {
+	others := "a=rtpmap:98 VP9/90000\r\na=fmtp:98 profile-id=0\r\na=rtpmap:99 VP9/90000\r\na=fmtp:99 profile-id=1\r\na=rtpmap:100 VP9/90000\r\na=fmtp:100 profile-id=2\r\n" +
+		"a=rtpmap:45 AV1/90000\r\na=fmtp:45 level-idx=5;profile=0;tier=0\r\na=rtpmap:46 AV1/90000\r\na=fmtp:46 profile=1\r\n"
+	all := strings.Replace(browser, "96 97 102", "45 100 96 98 46 99 97 102", 1)
+	all = strings.Replace(all, "a=rid:h", others+"a=rid:h", 1)
+	for _, c := range []struct {
+		name, offer string
+		want        []webrtc.PayloadType
+	}{
+		{"all", all, []webrtc.PayloadType{111, 108, 102, 98, 100, 45}},
+		{"no H.264", strings.ReplaceAll(all, "H264/", "H265/"), []webrtc.PayloadType{111, 98, 100, 45}},
+		{"AV1 alone", strings.ReplaceAll(strings.ReplaceAll(all, "H264/", "H265/"), "VP9/", "VP8/"), []webrtc.PayloadType{111, 45}},
+	} {
+		o, err := parseOffer(c.offer)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var got []webrtc.PayloadType
+		for _, codec := range o.codecs {
+			got = append(got, codec.params.PayloadType)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: payload types %v, want %v", c.name, got, c.want)
+		}
 	}
 }
 

@@ -174,34 +174,8 @@ const slab = 64 << 10
 // on this goroutine: the buffer in front of it drops what it has no room for.
 func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiver) {
 	var to Receiver
-	var mime string
-	codecOf := func() {
-		codec := remote.Codec()
-		if to != nil && codec.MimeType == mime {
-			return
-		}
-		if to != nil {
-			to.End()
-		}
-		mime = codec.MimeType
-		t := &Track{Kind: evidence.Audio, SSRC: uint32(remote.SSRC()), pc: s.pc, Format: media.Format{MIME: mime}}
-		if remote.Kind() == webrtc.RTPCodecTypeVideo {
-			t.Kind, t.Format.Video = evidence.Video, true
-		}
-		t.Format.SPS, t.Format.PPS = parameterSets(codec.SDPFmtpLine)
-		t.Format.Repairs = slices.Contains(codec.RTCPFeedback, webrtc.RTCPFeedback{Type: feedbackNACK})
-		for _, ext := range rtpReceiver.GetParameters().HeaderExtensions {
-			if ext.URI == extLevel {
-				t.Format.LevelID = uint8(ext.ID)
-			}
-		}
-		if to = s.sink.Track(t); to == nil {
-			to = discard{}
-		}
-	}
 	// The first packet is read before the track is named, so that its codec is known.
 	buf := make([]byte, slab)
-	payloadType := remote.PayloadType()
 	reports := make(chan struct{})
 	for {
 		if len(buf) < receiveMTU {
@@ -211,13 +185,11 @@ func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiv
 		if err != nil {
 			break
 		}
-		if pt := remote.PayloadType(); to == nil || pt != payloadType {
-			first := to == nil
-			payloadType = pt
-			codecOf()
-			if first {
-				go s.readReports(rtpReceiver, to, reports)
+		if to == nil {
+			if to = s.sink.Track(s.track(remote, rtpReceiver)); to == nil {
+				to = discard{}
 			}
+			go s.readReports(rtpReceiver, to, reports)
 		}
 		to.Packet(buf[:n:n])
 		buf = buf[n:]
@@ -226,6 +198,30 @@ func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiv
 		<-reports
 		to.End()
 	}
+}
+
+// track describes a stream of which a packet arrived.
+func (s *Session) track(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) *Track {
+	codec := remote.Codec()
+	t := &Track{Kind: evidence.Audio, SSRC: uint32(remote.SSRC()), pc: s.pc, Format: media.Format{MIME: codec.MimeType}}
+	if remote.Kind() == webrtc.RTPCodecTypeVideo {
+		t.Kind, t.Format.Video = evidence.Video, true
+	}
+	t.Format.SPS, t.Format.PPS = parameterSets(codec.SDPFmtpLine)
+	t.Format.Repairs = slices.Contains(codec.RTCPFeedback, webrtc.RTCPFeedback{Type: feedbackNACK})
+	parameters := receiver.GetParameters()
+	// The sender may change between all that was answered, in the middle of a stream.
+	for _, c := range parameters.Codecs {
+		other := media.Codec{Type: uint8(c.PayloadType), MIME: c.MimeType}
+		other.SPS, other.PPS = parameterSets(c.SDPFmtpLine)
+		t.Format.Codecs = append(t.Format.Codecs, other)
+	}
+	for _, ext := range parameters.HeaderExtensions {
+		if ext.URI == extLevel {
+			t.Format.LevelID = uint8(ext.ID)
+		}
+	}
+	return t
 }
 
 func (s *Session) readReports(receiver *webrtc.RTPReceiver, to Receiver, done chan<- struct{}) {

@@ -13,7 +13,11 @@ const settle = 60 * time.Millisecond
 // timestamp; it is a frame if nothing is missing inside, its first packet is
 // known to be the first, its last to be the last, and the codec agrees.
 type assembler struct {
-	codec depacketiser
+	codec  depacketiser
+	codecs map[uint8]depacketiser // by payload type; nil: codec has all of them
+	kind   uint8                  // payload type of codec, where there are several
+	chosen bool                   // kind is known
+	turned bool                   // the codec changed, and no frame to begin with came since
 
 	group  []Packet
 	broken bool // packets of the group are missing, or its beginning is not known
@@ -61,6 +65,9 @@ func (a *assembler) push(p Packet) {
 		a.padding = true
 		return // it is in the way of nothing
 	}
+	if a.codecs != nil && (!a.chosen || p.Type != a.kind) && !a.turn(p.Type) {
+		return
+	}
 	if len(a.group) > 0 && (p.Time != a.group[0].Time || a.codec.single()) {
 		// The next frame began right behind it, so it was the last packet even
 		// without a mark.
@@ -75,6 +82,19 @@ func (a *assembler) push(p Packet) {
 		a.closed = true
 		a.finish()
 	}
+}
+
+// turn changes to the codec of a payload type, and reports whether there is one.
+func (a *assembler) turn(kind uint8) bool {
+	codec := a.codecs[kind]
+	if codec == nil {
+		return false // nothing that was negotiated
+	}
+	a.finish() // the frame of the codec before ended here, marked or not
+	a.turned = a.chosen
+	a.codec, a.kind, a.chosen = codec, kind, true
+	a.order = order{}
+	return true
 }
 
 // lost handles the packets that were given up before p.
@@ -122,6 +142,13 @@ func (a *assembler) finish() {
 	time := group[0].Time
 	if !a.broken {
 		frame, err := a.codec.assemble(group)
+		if err == nil && a.turned {
+			if !frame.Key {
+				err = errDamaged // nothing can decode it
+			} else if a.turned = false; frame.Config == nil {
+				frame.Config = a.codec.configuration()
+			}
+		}
 		switch err {
 		case nil:
 			frame.Time = time

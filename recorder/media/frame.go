@@ -91,6 +91,8 @@ type depacketiser interface {
 	// assemble builds a frame from all packets of it. The error is errDamaged
 	// or errNotFrame. It sets Key, Data, Config, Length.
 	assemble(packets []Packet) (Frame, error)
+	// configuration is the newest; nil before any.
+	configuration() Config
 	// single reports whether each packet is a frame of its own.
 	single() bool
 	// restarts reports whether the sender's numbering of frames begins anew at

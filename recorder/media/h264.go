@@ -42,6 +42,13 @@ func (*h264) single() bool { return false }
 // restarts: frame_num is 0 in every IDR picture.
 func (*h264) restarts() bool { return true }
 
+func (h *h264) configuration() Config {
+	if h.config == nil {
+		return nil
+	}
+	return h.config
+}
+
 func (h *h264) resume() { h.pending = nil }
 
 // starts accepts a payload that begins with what pictures of this stream begin

@@ -12,7 +12,10 @@ type opusDepacketiser struct{ told bool }
 func (*opusDepacketiser) single() bool       { return true }
 func (*opusDepacketiser) starts([]byte) bool { return true }
 func (*opusDepacketiser) restarts() bool     { return false }
-func (*opusDepacketiser) resume()            {}
+func (*opusDepacketiser) configuration() Config {
+	return opusConfig{}
+}
+func (*opusDepacketiser) resume() {}
 
 func (o *opusDepacketiser) assemble(packets []Packet) (Frame, error) {
 	n, ok := opusLength(packets[0].Payload)

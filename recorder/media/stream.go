@@ -16,6 +16,16 @@ type Format struct {
 	Repairs bool
 	// LevelID is the negotiated id of the RFC 6464 header extension; 0: none.
 	LevelID uint8
+	// Codecs are all that were negotiated, if the sender may change between them
+	// by payload type; MIME is then the one that it begins with.
+	Codecs []Codec
+}
+
+// Codec is what packets of one payload type are.
+type Codec struct {
+	Type     uint8
+	MIME     string
+	SPS, PPS [][]byte // as of [Format]
 }
 
 // Tally is what a stream came to.
@@ -85,15 +95,32 @@ const (
 // not know.
 func NewStream(f Format) (*Stream, error) {
 	s := &Stream{format: f, ledger: NewLedger(f.Repairs), level: -128}
-	switch strings.ToLower(f.MIME) {
-	case "video/h264":
-		s.asm.codec = newH264(f.SPS, f.PPS)
-	case "audio/opus":
-		s.asm.codec = &opusDepacketiser{}
-	default:
+	if s.asm.codec = newDepacketiser(f.MIME, f.SPS, f.PPS); s.asm.codec == nil {
 		return nil, fmt.Errorf("no depacketiser for %s", f.MIME)
 	}
+	for _, c := range f.Codecs {
+		if s.asm.codecs == nil {
+			s.asm.codecs = map[uint8]depacketiser{}
+		}
+		if d := newDepacketiser(c.MIME, c.SPS, c.PPS); d != nil && d.single() == s.asm.codec.single() {
+			s.asm.codecs[c.Type] = d
+		}
+	}
 	return s, nil
+}
+
+func newDepacketiser(mime string, sps, pps [][]byte) depacketiser {
+	switch strings.ToLower(mime) {
+	case "video/h264":
+		return newH264(sps, pps)
+	case "video/vp9":
+		return &vp9{}
+	case "video/av1":
+		return &av1{}
+	case "audio/opus":
+		return &opusDepacketiser{}
+	}
+	return nil
 }
 
 // Open begins to keep frames: those that are sent from now on, for video from

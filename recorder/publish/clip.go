@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/Eyevinn/mp4ff/mp4"
+	"github.com/pion/webrtc/v4"
 
 	"github.com/toldonce/toldonce/evidence"
 )
@@ -17,16 +18,17 @@ import (
 //go:embed clip.mp4
 var embedded []byte
 
-// Clip is a short film in memory: one H.264 track without B-frames and one Opus
-// track. It is never changed after loading, so it may be shared.
+// Clip is a short film in memory: one H.264, VP9 or AV1 track without reordered
+// frames and one Opus track. It is never changed after loading, so it may be shared.
 type Clip struct {
+	mime         string // of the picture
 	video, audio []sample
 	length       time.Duration // after which a loop begins again
 }
 
 type sample struct {
 	at   time.Duration // since the clip's beginning
-	data []byte        // Annex B with four-byte start codes, or one Opus packet
+	data []byte        // as of [Frame]
 	key  bool
 }
 
@@ -45,8 +47,8 @@ var demonstration = sync.OnceValue(func() *Clip {
 	return clip
 })
 
-// Load reads a progressive MP4 with one H.264 and at most one Opus track. The error
-// wraps [evidence.ErrInvalid] for anything else.
+// Load reads a progressive MP4 with one H.264, VP9 or AV1 and at most one Opus track.
+// The error wraps [evidence.ErrInvalid] for anything else.
 func Load(data []byte) (*Clip, error) {
 	file, err := mp4.DecodeFile(bytes.NewReader(data))
 	if err != nil {
@@ -60,23 +62,30 @@ func Load(data []byte) (*Clip, error) {
 		description := track.Mdia.Minf.Stbl.Stsd
 		switch {
 		case description.AvcX != nil && clip.video == nil:
+			clip.mime = webrtc.MimeTypeH264
 			clip.video, err = videoSamples(data, track)
+		case description.VpXX != nil && description.VpXX.Type() == "vp09" && clip.video == nil:
+			clip.mime = webrtc.MimeTypeVP9
+			clip.video, err = readSamples(data, track)
+		case description.Av01 != nil && clip.video == nil:
+			clip.mime = webrtc.MimeTypeAV1
+			clip.video, err = readSamples(data, track)
 		case description.Opus != nil && clip.audio == nil:
 			clip.audio, err = readSamples(data, track)
 		default:
-			err = fmt.Errorf("%w: a track that is neither the only H.264 nor the only Opus", evidence.ErrInvalid)
+			err = fmt.Errorf("%w: a track that is neither the only picture nor the only Opus", evidence.ErrInvalid)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("clip: %w", err)
 		}
 		timescale := int64(track.Mdia.Mdhd.Timescale)
 		length := time.Duration(int64(track.Mdia.Mdhd.Duration) * int64(time.Second) / timescale)
-		if description.AvcX != nil || clip.length == 0 {
+		if description.Opus == nil || clip.length == 0 {
 			clip.length = length
 		}
 	}
 	if len(clip.video) == 0 || !clip.video[0].key {
-		return nil, fmt.Errorf("clip: %w: no H.264 that begins with a key frame", evidence.ErrInvalid)
+		return nil, fmt.Errorf("clip: %w: no picture that begins with a key frame", evidence.ErrInvalid)
 	}
 	// What begins at the end or behind it would overlap with the next round.
 	clip.audio = slices.DeleteFunc(clip.audio, func(s sample) bool { return s.at >= clip.length })

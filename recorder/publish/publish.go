@@ -23,8 +23,9 @@ type Frame struct {
 	Kind      evidence.TrackKind
 	Timestamp uint32 // of RTP
 	Key       bool   // a random access point; true for every Opus packet
-	Data      []byte // Annex B with four-byte start codes, or one Opus packet; not to be changed
-	Packets   int    // how many RTP packets it was cut into
+	Data      []byte // Annex B with four-byte start codes, a VP9 frame, AV1 OBUs with their sizes, or one Opus packet; not to be changed
+	MIME      string
+	Packets   int // how many RTP packets it was cut into
 }
 
 // Options say what to play and where. Fields without a stated default must be set.
@@ -34,6 +35,8 @@ type Options struct {
 	Clip   *Clip // default: Demonstration
 	// Duration ends the playing; 0 plays the clip once. Longer than the clip, it loops.
 	Duration time.Duration
+	// Changes of the picture while it is sent, in order: to another size, or codec.
+	Changes []Change
 	// VideoOnly and AudioOnly leave the other track out of the offer.
 	VideoOnly, AudioOnly bool
 	// PlainAudio offers Opus without nack, as browsers do by themselves; PlainVideo
@@ -47,6 +50,12 @@ type Options struct {
 	Sent func(Frame)
 	// Pace scales time: 1, the default, is as filmed, 4 four times as fast.
 	Pace float64
+}
+
+// Change is another film from a time on. Its sound is not played.
+type Change struct {
+	At   time.Duration
+	Clip *Clip
 }
 
 // Result tells what went out.
@@ -94,18 +103,27 @@ type session struct {
 	peer         *webrtc.PeerConnection
 	end          func(context.Context) error
 	video, audio *track
-	wire         *impaired // nil without an Impairment
+	sender       *webrtc.RTPSender // of the picture
+	wire         *impaired         // nil without an Impairment
 	mux          interface{ Close() error }
 	failed       chan struct{} // closed when the connection is lost for good
 	result       Result
 }
 
 type track struct {
-	kind       evidence.TrackKind
+	kind      evidence.TrackKind
+	clockRate int64
+	base      uint32
+	sequencer rtp.Sequencer
+	encoding
+	others map[string]encoding // by MIME type
+}
+
+// encoding is what a track sends one codec with.
+type encoding struct {
+	mime       string
 	local      *webrtc.TrackLocalStaticRTP
 	packetizer rtp.Packetizer
-	clockRate  int64
-	base       uint32
 }
 
 // packetSize bounds an RTP packet before SRTP, in bytes: what WebRTC senders use
@@ -127,12 +145,12 @@ func connect(ctx context.Context, o Options) (_ *session, err error) {
 		return nil, err
 	}
 	if !o.AudioOnly {
-		if s.video, err = s.add(evidence.Video, webrtc.MimeTypeH264, 90000, &codecs.H264Payloader{}); err != nil {
+		if s.video, err = s.add(evidence.Video, o.Clip.mime, 90000); err != nil {
 			return nil, err
 		}
 	}
 	if !o.VideoOnly && o.Clip.audio != nil {
-		if s.audio, err = s.add(evidence.Audio, webrtc.MimeTypeOpus, 48000, &codecs.OpusPayloader{}); err != nil {
+		if s.audio, err = s.add(evidence.Audio, webrtc.MimeTypeOpus, 48000); err != nil {
 			return nil, err
 		}
 	}
@@ -187,18 +205,28 @@ func (s *session) api(o Options) (*webrtc.API, error) {
 	if !o.PlainAudio {
 		audio.RTCPFeedback = []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}}
 	}
-	video := webrtc.RTPCodecParameters{PayloadType: 102, RTPCodecCapability: webrtc.RTPCodecCapability{
-		MimeType: webrtc.MimeTypeH264, ClockRate: 90000,
-		SDPFmtpLine:  "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
-		RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}, {Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"}}}}
-	if o.PlainVideo {
-		video.RTCPFeedback = video.RTCPFeedback[1:]
-	}
 	if err := media.RegisterCodec(audio, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
 	}
-	if err := media.RegisterCodec(video, webrtc.RTPCodecTypeVideo); err != nil {
-		return nil, err
+	clips := []*Clip{o.Clip}
+	for _, c := range o.Changes {
+		clips = append(clips, c.Clip)
+	}
+	offered := map[string]bool{}
+	for _, clip := range clips {
+		video := pictures[clip.mime]
+		if offered[clip.mime] {
+			continue
+		}
+		offered[clip.mime] = true
+		video.ClockRate = 90000
+		video.RTCPFeedback = []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"}}
+		if !o.PlainVideo {
+			video.RTCPFeedback = append(video.RTCPFeedback, webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBNACK})
+		}
+		if err := media.RegisterCodec(video, webrtc.RTPCodecTypeVideo); err != nil {
+			return nil, err
+		}
 	}
 	// A retransmission comes from this buffer: 4096 packets are more than 10 s
 	// of the clip.
@@ -228,12 +256,55 @@ func (s *session) api(o Options) (*webrtc.API, error) {
 	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings)), nil
 }
 
-func (s *session) add(kind evidence.TrackKind, mime string, clockRate uint32, payloader rtp.Payloader) (*track, error) {
-	local, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, string(kind), "toldonce")
-	if err != nil {
+// pictures are the formats of pictures as they are offered.
+var pictures = map[string]webrtc.RTPCodecParameters{
+	webrtc.MimeTypeH264: {PayloadType: 102, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeH264, SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"}},
+	webrtc.MimeTypeVP9: {PayloadType: 98, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP9, SDPFmtpLine: "profile-id=0"}},
+	webrtc.MimeTypeAV1: {PayloadType: 45, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeAV1, SDPFmtpLine: "level-idx=5;profile=0;tier=0"}},
+}
+
+func payloader(mime string) rtp.Payloader {
+	switch mime {
+	case webrtc.MimeTypeVP9:
+		return &codecs.VP9Payloader{}
+	case webrtc.MimeTypeAV1:
+		return &codecs.AV1Payloader{}
+	case webrtc.MimeTypeOpus:
+		return &codecs.OpusPayloader{}
+	}
+	return &codecs.H264Payloader{}
+}
+
+// encode makes what the track sends a codec with.
+func (t *track) encode(mime string) (encoding, error) {
+	local, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, string(t.kind), "toldonce")
+	return encoding{mime: mime, local: local, packetizer: rtp.NewPacketizer(packetSize, 0, 0, payloader(mime), t.sequencer, uint32(t.clockRate))}, err
+}
+
+// change makes the track send another codec, in the same stream.
+func (s *session) change(t *track, mime string) (err error) {
+	if t.mime == mime {
+		return nil
+	}
+	next, there := t.others[mime]
+	if !there {
+		if next, err = t.encode(mime); err != nil {
+			return err
+		}
+	}
+	t.others[t.mime] = t.encoding
+	t.encoding = next
+	return s.sender.ReplaceTrack(next.local)
+}
+
+func (s *session) add(kind evidence.TrackKind, mime string, clockRate uint32) (*track, error) {
+	t := &track{kind: kind, clockRate: int64(clockRate), base: rand.Uint32(), sequencer: rtp.NewRandomSequencer(), others: map[string]encoding{}}
+	var err error
+	if t.encoding, err = t.encode(mime); err != nil {
 		return nil, err
 	}
-	transceiver, err := s.peer.AddTransceiverFromTrack(local, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	transceiver, err := s.peer.AddTransceiverFromTrack(t.local, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +315,10 @@ func (s *session) add(kind evidence.TrackKind, mime string, clockRate uint32, pa
 			}
 		}
 	}()
-	return &track{kind: kind, local: local, clockRate: int64(clockRate), base: rand.Uint32(),
-		packetizer: rtp.NewPacketizer(packetSize, 0, 0, payloader, rtp.NewRandomSequencer(), clockRate)}, nil
+	if kind == evidence.Video {
+		s.sender = transceiver.Sender()
+	}
+	return t, nil
 }
 
 // play sends both tracks in the order of their times from one goroutine.
@@ -262,6 +335,13 @@ func (s *session) play(ctx context.Context, o Options) error {
 		at := next.at()
 		if at >= o.Duration {
 			break
+		}
+		if on == s.video && len(o.Changes) > 0 && at >= o.Changes[0].At {
+			if err := s.change(on, o.Changes[0].Clip.mime); err != nil {
+				return err
+			}
+			video = cursor{samples: o.Changes[0].Clip.video, loop: o.Changes[0].Clip.length, from: at}
+			o.Changes = o.Changes[1:]
 		}
 		timer.Reset(time.Until(began.Add(time.Duration(float64(at) / o.Pace))))
 		select {
@@ -289,20 +369,21 @@ func (s *session) play(ctx context.Context, o Options) error {
 type cursor struct {
 	samples []sample
 	loop    time.Duration
+	from    time.Duration // when it begins
 	i       int
 }
 
 func (c *cursor) sample() sample { return c.samples[c.i%len(c.samples)] }
 
 func (c *cursor) at() time.Duration {
-	return c.sample().at + time.Duration(c.i/len(c.samples))*c.loop
+	return c.from + c.sample().at + time.Duration(c.i/len(c.samples))*c.loop
 }
 
 func (s *session) send(t *track, frame sample, at time.Duration, sent func(Frame)) error {
 	timestamp := t.base + uint32(int64(at)*t.clockRate/int64(time.Second))
 	packets := t.packetizer.Packetize(frame.data, 0)
 	if sent != nil {
-		sent(Frame{Kind: t.kind, Timestamp: timestamp, Key: frame.key, Data: frame.data, Packets: len(packets)})
+		sent(Frame{Kind: t.kind, Timestamp: timestamp, Key: frame.key, Data: frame.data, MIME: t.mime, Packets: len(packets)})
 	}
 	for _, p := range packets {
 		p.Timestamp = timestamp
