@@ -15,6 +15,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/people"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/recorder"
+	"github.com/toldonce/toldonce/storage/db"
 )
 
 // domain is what the installation does, on its open stores.
@@ -49,7 +50,7 @@ func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("reading the custody log's key: %w", err)
 	}
-	signer, err := st.keys.Unwrap(ctx, logKeyPurpose, wrapped)
+	signer, err := st.keys.Unwrap(ctx, db.LogKeyPurpose, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("opening the custody log's key: %w", err)
 	}

@@ -173,7 +173,7 @@ func makeParts(ctx context.Context, l layout, o initOptions, clock evidence.Cloc
 	if err != nil {
 		return usageError{fmt.Errorf("--log-origin: %w", err)}
 	}
-	logKey, err := ring.Wrap(ctx, logKeyPurpose, []byte(signer))
+	logKey, err := ring.Wrap(ctx, db.LogKeyPurpose, []byte(signer))
 	if err != nil {
 		return err
 	}

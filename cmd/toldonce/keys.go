@@ -11,7 +11,7 @@ import (
 )
 
 func newKeys(opt *options) *cobra.Command {
-	return group("keys", "Back up and rotate the keys of an installation", newKeysBackup(opt))
+	return group("keys", "Back up and rotate the keys of an installation", newKeysBackup(opt), newKeysRotate(opt), newSealRotate(opt), newSealRevoke(opt), newSealList(opt))
 }
 
 // openKeys opens the key store of a whole data folder.

@@ -16,9 +16,6 @@ import (
 	"github.com/toldonce/toldonce/storage/objects"
 )
 
-// logKeyPurpose binds the wrapped key that signs the custody log's checkpoints.
-const logKeyPurpose = "log/signer"
-
 // addDataFlags defines where an installation lies.
 func addDataFlags(opt *options, cmd *cobra.Command, data, dsn, objectSpec *string) {
 	f := cmd.Flags()

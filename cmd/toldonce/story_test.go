@@ -67,6 +67,7 @@ func story(t *testing.T, s setting) {
 		t.Error("after kill -9 the custody log does not hold")
 	}
 	again.end(t)
+	rotateStory(t, s, data)
 
 	// The demonstration goes on, with a new interview in place of the one that was held.
 	third := launch(t, s.env, "demo", "--data", data, "--listen", "127.0.0.1:0", "--json")
@@ -78,7 +79,55 @@ func story(t *testing.T, s setting) {
 	if more.Sealed != demo.Sealed || more.Interview == demo.Interview || more.Accounts[0] != demo.Accounts[0] {
 		t.Error("the demonstration did not go on with its data")
 	}
+	afterRotation(t, more, demo.Interview)
 	crashStory(t, s, data, third, more)
+}
+
+// rotateStory puts new keys in the place of all that can be rotated.
+func rotateStory(t *testing.T, s setting, data string) {
+	t.Helper()
+	var master struct {
+		From, To string
+		Secrets  int
+	}
+	operator := func(into any, args ...string) {
+		t.Helper()
+		out, err := toldonce(t, s.env, append(args, "--data", data, "--json")...).Output()
+		if err == nil {
+			err = json.Unmarshal(out, into)
+		}
+		if err != nil {
+			t.Fatalf("toldonce %v: %v: %s", args, err, out)
+		}
+	}
+	operator(&master, "keys", "rotate")
+	if master.From == master.To || master.Secrets < 3 {
+		t.Errorf("the master key was rotated: %+v", master)
+	}
+	var seals []struct {
+		Key     string
+		Present bool
+	}
+	operator(&struct{}{}, "keys", "rotate-seal")
+	operator(&seals, "keys", "seals")
+	if len(seals) != 2 || !seals[0].Present || seals[1].Present {
+		t.Errorf("seal keys: %+v", seals)
+	}
+}
+
+// afterRotation exports and verifies what an older key sealed.
+func afterRotation(t *testing.T, d demoReady, interview evidence.ID) {
+	t.Helper()
+	custodian := d.as(evidence.RoleCustodian)
+	out := filepath.Join(t.TempDir(), "package")
+	var done struct{ Files int }
+	custodian.ok(t, &done, "export", string(interview), "--out", out, "--clear", "--reason", "test of an older key")
+	if code, said := verify(t, out, "--trust", d.Trust); code != 0 {
+		t.Errorf("toldonce-verify of what an older key sealed: exit code %d: %s", code, said)
+	}
+	if code, said := verify(t, out); code != 2 {
+		t.Errorf("toldonce-verify of what an older key sealed, without trust: exit code %d: %s", code, said)
+	}
 }
 
 func (d demoReady) as(role evidence.Role) commandLine { return commandLine{d.URL, d.Tokens[role]} }

@@ -126,4 +126,7 @@ const (
 	EntryRetentionDue  = "retention.due"           // a term is over: people must decide
 	EntryRetentionLock = "retention.lock"          // the object store was told how long to keep a recording
 	EntryErased        = "erasure.done"            // the keys of a recording were destroyed
+	EntryMasterRotated = "keys.rotate"             // a new master key wraps everything
+	EntrySealRotated   = "seal.rotate"             // a new key seals from now on
+	EntrySealRevoked   = "seal.revoke"             // a key that sealed is not trusted from a time on
 )

@@ -84,9 +84,6 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	if err != nil {
 		return Written{}, err
 	}
-	if sealed.KeyID != p.Sealer.KeyID() {
-		return Written{}, fmt.Errorf("%w: recording %s was sealed with another key than the present one", evidence.ErrConflict, p.Recording.Recording)
-	}
 	media, err := p.files(m)
 	if err != nil {
 		return Written{}, err
@@ -126,7 +123,7 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	if err := writeAll(b, documents); err != nil {
 		return Written{}, err
 	}
-	if err := p.tags(ctx, b, m, media, documents); err != nil {
+	if err := p.tags(ctx, b, m, media, documents, sealed.KeyID); err != nil {
 		return Written{}, err
 	}
 	out := Written{TagManifest: b.sums[TagManifestFile], Files: len(b.sums)}
@@ -185,6 +182,9 @@ func (p Package) payload(sealed seal.Sealed) (map[string][]byte, error) {
 	}
 	for _, name := range Certificates {
 		files[CertificatesFolder+name] = trust[name]
+	}
+	if err := olderSigner(files, p.Sealer.Trust(), sealed.KeyID); err != nil {
+		return nil, err
 	}
 	if len(p.Sealer.Trust().Logs) == 0 {
 		return nil, fmt.Errorf("%w: the trust file names no custody log", evidence.ErrMissingState)
@@ -245,7 +245,7 @@ func (p Package) media(ctx context.Context, b *bag, f MediaFile, told func(int))
 }
 
 // tags writes the tag files, the manifests and the seal over them.
-func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []MediaFile, documents map[string][]byte) error {
+func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []MediaFile, documents map[string][]byte, keyID string) error {
 	trust := p.Sealer.Trust()
 	content := WholeRecording
 	readme, commands := Readme(m, media, trust.Organisation), Commands(media)
@@ -257,7 +257,7 @@ func (p Package) tags(ctx context.Context, b *bag, m evidence.Manifest, media []
 		BagInfoFile: []byte(fmt.Sprintf("Source-Organization: %s\nBagging-Date: %s\nExternal-Identifier: %s\nPayload-Oxum: %s\nBag-Software-Agent: %s\n",
 			trust.Organisation, p.CreatedAt.Time().Format(time.DateOnly), p.Export, b.oxum(), p.Software)),
 		ReadmeFile:   readme,
-		CommandsFile: commands,
+		CommandsFile: forSigner(commands, trust, keyID),
 		ManifestFile: b.checksums(isPayload),
 	}
 	if err := writeAll(b, tags); err != nil {

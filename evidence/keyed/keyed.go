@@ -15,8 +15,8 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-// purpose binds the wrapped key to this use of the keyring.
-const purpose = "index"
+// Purpose binds the wrapped key to this use of the keyring.
+const Purpose = "index"
 
 // Store keeps the one wrapped index key of an installation.
 type Store interface {
@@ -43,7 +43,7 @@ type Index struct{ key [32]byte }
 func Create(ctx context.Context, store Store, keys Wrapper) error {
 	var key [32]byte
 	rand.Read(key[:])
-	wrapped, err := keys.Wrap(ctx, purpose, key[:])
+	wrapped, err := keys.Wrap(ctx, Purpose, key[:])
 	if err != nil {
 		return fmt.Errorf("wrapping the index key: %w", err)
 	}
@@ -60,7 +60,7 @@ func Open(ctx context.Context, store Store, keys Wrapper) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the index key: %w", err)
 	}
-	key, err := keys.Unwrap(ctx, purpose, wrapped)
+	key, err := keys.Unwrap(ctx, Purpose, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("unwrapping the index key: %w", err)
 	}

@@ -124,7 +124,7 @@ func (s *Service) invitation(ctx context.Context, token string) (Invitation, Acc
 func (s *Service) invitationSecret(ctx context.Context, inv Invitation) ([]byte, error) {
 	wrapped := inv.TOTP
 	if wrapped == nil {
-		fresh, err := s.Keys.Wrap(ctx, totpPurpose, newTOTPSecret())
+		fresh, err := s.Keys.Wrap(ctx, TOTPPurpose, newTOTPSecret())
 		if err != nil {
 			return nil, fmt.Errorf("wrapping the second factor: %w", err)
 		}
@@ -132,7 +132,7 @@ func (s *Service) invitationSecret(ctx context.Context, inv Invitation) ([]byte,
 			return nil, err
 		}
 	}
-	secret, err := s.Keys.Unwrap(ctx, totpPurpose, wrapped)
+	secret, err := s.Keys.Unwrap(ctx, TOTPPurpose, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("unwrapping the second factor: %w", err)
 	}
@@ -172,7 +172,7 @@ func (s *Service) AcceptInvitation(ctx context.Context, token, password, code, a
 	if err != nil {
 		return Account{}, err
 	}
-	wrapped, err := s.Keys.Wrap(ctx, totpPurpose, secret)
+	wrapped, err := s.Keys.Wrap(ctx, TOTPPurpose, secret)
 	if err != nil {
 		return Account{}, fmt.Errorf("wrapping the second factor: %w", err)
 	}

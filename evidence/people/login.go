@@ -63,7 +63,7 @@ func (s *Service) Login(ctx context.Context, login, password, code, address stri
 	}
 	secret := make([]byte, totpSize)
 	if a.ID != "" {
-		if secret, err = s.Keys.Unwrap(ctx, totpPurpose, cred.TOTP); err != nil {
+		if secret, err = s.Keys.Unwrap(ctx, TOTPPurpose, cred.TOTP); err != nil {
 			return Account{}, fmt.Errorf("unwrapping the second factor of account %s: %w", a.ID, err)
 		}
 	}

@@ -23,7 +23,8 @@ const (
 	PasswordMin = 12
 	PasswordMax = 256
 
-	totpPurpose = "totp"
+	// TOTPPurpose binds a wrapped second-factor secret to this use of the keyring.
+	TOTPPurpose = "totp"
 	totpSize    = 20         // bytes of a secret (RFC 4226 section 4, R6)
 	totpStep    = 30_000_000 // microseconds (RFC 6238 section 4.1)
 	totpSkew    = int64(1)   // steps before and after that are accepted (section 5.2)

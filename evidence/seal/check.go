@@ -62,6 +62,8 @@ func CheckBundle(in BundleInput) (Sealed, Findings) {
 	switch {
 	case sigErr != nil:
 		out.Add(in.Check+".signature", Fails, in.File, "The signature does not verify: %v.", sigErr)
+	case timed && !signer.RevokedAt.IsZero() && !at.Before(signer.RevokedAt):
+		out.Add(in.Check+".signature", Fails, in.File, "The key was revoked from %s on; the timestamp is of %s.", signer.RevokedAt.UTC().Format(time.RFC3339), at.Format(time.RFC3339))
 	case timed && (at.Before(signer.NotBefore) || at.After(signer.NotAfter)):
 		out.Add(in.Check+".signature", Fails, in.File, "The timestamp of %s lies outside the time in which the key may seal.", at.Format(time.RFC3339))
 	default:

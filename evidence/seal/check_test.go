@@ -103,7 +103,7 @@ func TestTrustFilesThatDoNotAgreeWithThemselvesAreRefused(t *testing.T) {
 		change func(doc map[string]any)
 		want   error
 	}{
-		"later version":          {func(d map[string]any) { d["version"] = 2 }, evidence.ErrUnknownFormat},
+		"later version":          {func(d map[string]any) { d["version"] = 3 }, evidence.ErrUnknownFormat},
 		"another type":           {func(d map[string]any) { d["type"] = "toldonce/manifest" }, evidence.ErrUnknownFormat},
 		"unknown algorithm":      {func(d map[string]any) { first(d, "signers")["algorithm"] = "rsa" }, evidence.ErrUnknownFormat},
 		"unknown field":          {func(d map[string]any) { d["comment"] = "x" }, evidence.ErrInvalid},

@@ -249,6 +249,15 @@ func (t *Trust) Files() (map[string][]byte, error) {
 	if c := t.Signers[0].Certificate; c != nil {
 		files[SignerCertFile] = certificatesPEM(c)
 	}
+	for _, s := range t.Signers[1:] {
+		keyName, certName := OlderSignerFiles(s.KeyID)
+		if files[keyName], err = publicPEM(s.Key); err != nil {
+			return nil, err
+		}
+		if s.Certificate != nil {
+			files[certName] = certificatesPEM(s.Certificate)
+		}
+	}
 	return files, nil
 }
 
@@ -297,11 +306,15 @@ func Open(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (
 	if err != nil {
 		return nil, fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
 	}
-	signer, err := openKey(ctx, dir, "signer", keys)
+	file := signerFile(trust.Signers[0].KeyID)
+	if _, err := os.Stat(filepath.Join(dir, file)); errors.Is(err, fs.ErrNotExist) {
+		file = keyFile("signer") // as Init made it
+	}
+	signer, err := openKey(ctx, dir, file, "signer", keys)
 	if err != nil {
 		return nil, err
 	}
-	tsa, err := openKey(ctx, dir, "tsa", keys)
+	tsa, err := openKey(ctx, dir, keyFile("tsa"), "tsa", keys)
 	if err != nil {
 		return nil, err
 	}
@@ -321,10 +334,10 @@ func Open(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (
 	return a, nil
 }
 
-func openKey(ctx context.Context, dir, name string, keys Wrapper) (*ecdsa.PrivateKey, error) {
-	wrapped, err := os.ReadFile(filepath.Join(dir, keyFile(name)))
+func openKey(ctx context.Context, dir, file, name string, keys Wrapper) (*ecdsa.PrivateKey, error) {
+	wrapped, err := os.ReadFile(filepath.Join(dir, file))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s; restore it from a backup, it cannot be made anew", evidence.ErrMissingState, filepath.Join(dir, keyFile(name)))
+		return nil, fmt.Errorf("%w: %s; restore it from a backup, it cannot be made anew", evidence.ErrMissingState, filepath.Join(dir, file))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s key: %w", name, err)

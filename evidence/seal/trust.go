@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// TypeTrust is the type named by a trust file; its version is 1.
+	// TypeTrust is the type named by a trust file. Its version is 1, or 2 if it
+	// tells of a revocation, which a reader of version 1 would pass over.
 	TypeTrust = "toldonce/trust"
 
 	// AssertedByOperator marks a timestamp authority that the agency runs
@@ -53,6 +54,10 @@ type Signer struct {
 	Certificate *x509.Certificate // nil if the trust file names a bare key
 	NotBefore   time.Time
 	NotAfter    time.Time
+	// RevokedAt is when the key ceased to be the agency's alone; zero if it is.
+	// What it signed and had timestamped from then on does not hold.
+	RevokedAt     time.Time
+	RevokedReason string
 }
 
 // TimeAuthority is an RFC 3161 authority.
@@ -89,6 +94,9 @@ type signerDoc struct {
 	Certificate string    `json:"certificate,omitempty"`
 	NotBefore   time.Time `json:"notBefore"`
 	NotAfter    time.Time `json:"notAfter"`
+	// Version 2 only.
+	RevokedAt     *time.Time `json:"revokedAt,omitempty"`
+	RevokedReason string     `json:"revokedReason,omitempty"`
 }
 
 type timeAuthorityDoc struct {
@@ -136,7 +144,7 @@ func ParseTrust(data []byte) (*Trust, error) {
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, fmt.Errorf("%w: not JSON: %v", evidence.ErrInvalid, err)
 	}
-	if head.Type != TypeTrust || head.Version != 1 {
+	if head.Type != TypeTrust || head.Version != 1 && head.Version != 2 {
 		return nil, fmt.Errorf("%w: %q version %d", evidence.ErrUnknownFormat, clip(head.Type), head.Version)
 	}
 	var doc trustDoc
@@ -153,6 +161,9 @@ func ParseTrust(data []byte) (*Trust, error) {
 		signer, err := s.parse()
 		if err != nil {
 			return nil, fmt.Errorf("signer %q: %w", clip(s.Name), err)
+		}
+		if head.Version == 1 && !signer.RevokedAt.IsZero() {
+			return nil, fmt.Errorf("signer %q: %w: a revocation in version 1", clip(s.Name), evidence.ErrInvalid)
 		}
 		t.Signers = append(t.Signers, signer)
 	}
@@ -196,6 +207,10 @@ func (t *Trust) Encode() ([]byte, error) {
 		d := signerDoc{Name: s.Name, Algorithm: s.Algorithm, KeyID: s.KeyID, PublicKey: string(key), NotBefore: s.NotBefore.UTC(), NotAfter: s.NotAfter.UTC()}
 		if s.Certificate != nil {
 			d.Certificate = string(certificatesPEM(s.Certificate))
+		}
+		if !s.RevokedAt.IsZero() {
+			at := s.RevokedAt.UTC()
+			d.RevokedAt, d.RevokedReason, doc.Version = &at, s.RevokedReason, 2
 		}
 		doc.Signers = append(doc.Signers, d)
 	}
@@ -247,6 +262,9 @@ func (t *Trust) openssl() (root, chain []byte) {
 
 func (d signerDoc) parse() (Signer, error) {
 	s := Signer{Name: d.Name, Algorithm: d.Algorithm, KeyID: d.KeyID, NotBefore: d.NotBefore, NotAfter: d.NotAfter}
+	if d.RevokedAt != nil {
+		s.RevokedAt, s.RevokedReason = *d.RevokedAt, d.RevokedReason
+	}
 	if d.Algorithm != AlgorithmECDSA {
 		return Signer{}, fmt.Errorf("%w: algorithm %q", evidence.ErrUnknownFormat, clip(d.Algorithm))
 	}
@@ -373,6 +391,28 @@ func certificatesPEM(certs ...*x509.Certificate) []byte {
 // the key that sealed and its certificate, the timestamp authority's chain and
 // the log's key. Nothing of it may be trusted; see [BundleInput].
 func Claimed(signerKey, signerCert, chain []byte, logKey string) (*Trust, error) {
+	return ClaimedWith(signerKey, signerCert, chain, logKey, nil, nil)
+}
+
+// ClaimedWith is [Claimed] with the key, and its certificate, that sealed the
+// recording inside where that is an older one. Both may be nil.
+func ClaimedWith(signerKey, signerCert, chain []byte, logKey string, olderKey, olderCert []byte) (*Trust, error) {
+	t, err := claimed(signerKey, signerCert, chain, logKey)
+	if err != nil || olderKey == nil {
+		return t, err
+	}
+	older, err := claimed(olderKey, olderCert, chain, logKey)
+	if err != nil {
+		return nil, err
+	}
+	if older.Organisation != t.Organisation || older.Signers[0].KeyID == t.Signers[0].KeyID {
+		return nil, fmt.Errorf("%w: the older signer's certificate is of another organisation, or of the same key", evidence.ErrInvalid)
+	}
+	t.Signers = append(t.Signers, older.Signers[0])
+	return t, nil
+}
+
+func claimed(signerKey, signerCert, chain []byte, logKey string) (*Trust, error) {
 	key, err := ParsePublicKey(signerKey)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,22 @@ func Create(root *os.Root, name string, mode fs.FileMode, content []byte) error 
 	return SyncDir(root, dir)
 }
 
+// Replace writes a file of exactly the given content and mode, in the place of one
+// that may be there: a reader, or whoever comes after a crash, finds the old file
+// or the new one.
+func Replace(root *os.Root, name string, mode fs.FileMode, content []byte) error {
+	dir := path.Dir(name)
+	temp := path.Join(dir, TempPrefix+rand.Text())
+	err := write(root, temp, mode, content)
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, removeIfThere(root, temp))
+	}
+	return SyncDir(root, dir)
+}
+
 func write(root *os.Root, name string, mode fs.FileMode, content []byte) error {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {

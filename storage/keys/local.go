@@ -4,6 +4,7 @@
 //	master.key        the master key, mode 0600, made by [Init] only
 //	erasable/ID.key   one erasable key per recording, wrapped by the master
 //	erasable/ID.erased  says that the key of the recording was destroyed
+//	retired/ID.key    a master key that is being rotated out
 //
 // The directory erasable may be a mount of its own: it is backed up apart from
 // everything else, for a period of its own, because an erasure is complete only
@@ -44,8 +45,8 @@ const (
 // same directory open. It holds the master key in memory while it is open.
 type Local struct {
 	root     *os.Root
-	wrap     secret // wraps by purpose
-	erasable secret // wraps erasable keys
+	wrap     ring // wraps by purpose
+	erasable ring // wraps erasable keys
 
 	mu sync.Mutex // serialises making and erasing keys in this process
 }
@@ -127,7 +128,12 @@ func open(root *os.Root) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Local{root: root, wrap: master.derive(domainWrap), erasable: master.derive(domainErasable)}
+	l := &Local{root: root}
+	older, err := l.retired()
+	if err != nil {
+		return nil, err
+	}
+	l.use(master, older)
 	return l, l.completeErasures()
 }
 

@@ -84,6 +84,16 @@ func NewWorld(t testing.TB) *World {
 	return w
 }
 
+// Rotate makes a new seal key. What was sealed before stays as it is.
+func (w *World) Rotate(t testing.TB) {
+	t.Helper()
+	dir := filepath.Dir(w.TrustFolder)
+	_, err := seal.Rotate(t.Context(), dir, PlainKeys{}, time.Now)
+	check(t, err)
+	w.Authority, err = seal.Open(t.Context(), dir, PlainKeys{}, time.Now)
+	check(t, err)
+}
+
 // Relog puts in the place of a package's custody excerpt that of another log
 // under the same key, which says that the manifest now in the package was sealed.
 func (w *World) Relog(t testing.TB, f Files, interview evidence.ID) {

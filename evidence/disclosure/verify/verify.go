@@ -46,6 +46,7 @@ type examination struct {
 	files   *container
 	trust   *seal.Trust
 	claimed *seal.Trust // from the package's own certificates; nil if unreadable
+	older   []string    // certificate files of the key that sealed the recording, if it is another
 	report  *Report
 
 	outline   *disclosure.Predicate // what the package says of itself; nil if unreadable
@@ -114,7 +115,19 @@ func (e *examination) certificates() {
 		}
 		parts[name] = data
 	}
-	claimed, err := seal.Claimed(parts[seal.SignerKeyFile], parts[seal.SignerCertFile], parts[seal.ChainFile], string(bytes.TrimSuffix(parts["log.vkey"], []byte("\n"))))
+	older := e.olderSigner(parts[seal.SignerKeyFile])
+	for _, name := range older {
+		data, ok := e.small(check, disclosure.CertificatesFolder+name)
+		if !ok {
+			return
+		}
+		parts[name] = data
+	}
+	var olderKey, olderCert []byte
+	if len(older) == 2 {
+		olderKey, olderCert = parts[older[0]], parts[older[1]]
+	}
+	claimed, err := seal.ClaimedWith(parts[seal.SignerKeyFile], parts[seal.SignerCertFile], parts[seal.ChainFile], string(bytes.TrimSuffix(parts["log.vkey"], []byte("\n"))), olderKey, olderCert)
 	if err != nil {
 		e.add(check, seal.Fails, disclosure.CertificatesFolder, "The certificates in the package cannot be read: %v.", err)
 		return
@@ -131,8 +144,42 @@ func (e *examination) certificates() {
 			return
 		}
 	}
-	e.claimed = claimed
+	e.claimed, e.older = claimed, older
 	e.add(check, seal.Holds, disclosure.CertificatesFolder, "The public keys that came along agree with one another. They are copies and prove nothing by themselves.")
+}
+
+// olderSigner names the certificate files of the key that sealed the recording, if
+// that is not the package's own.
+func (e *examination) olderSigner(signer []byte) []string {
+	bundle, err := e.files.read(disclosure.RecordingSeal + ".sigstore.json")
+	if err != nil {
+		return nil
+	}
+	sealed, err := seal.ParseBundle(bundle)
+	if err != nil {
+		return nil
+	}
+	key, err := seal.ParsePublicKey(signer)
+	if err != nil {
+		return nil
+	}
+	if id, err := seal.KeyID(key); err != nil || id == sealed.KeyID {
+		return nil
+	}
+	if names := disclosure.OlderSigner(sealed.KeyID); e.has(names) {
+		return names
+	}
+	return nil
+}
+
+// has reports whether all of some certificate files are there.
+func (e *examination) has(names []string) bool {
+	for _, name := range names {
+		if _, err := e.files.read(disclosure.CertificatesFolder + name); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // readOutline reads what the package says of itself, to know what to expect.
@@ -298,6 +345,9 @@ func (e *examination) expected() map[string]bool {
 		disclosure.LogKeyFile: true,
 	}
 	for _, name := range disclosure.Certificates {
+		want[disclosure.CertificatesFolder+name] = true
+	}
+	for _, name := range e.older {
 		want[disclosure.CertificatesFolder+name] = true
 	}
 	for name := range disclosure.SealFiles(disclosure.RecordingSeal, seal.Sealed{}) {

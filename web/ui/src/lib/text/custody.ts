@@ -137,6 +137,9 @@ const sentences: Record<string, Write> = {
   'export.receive': (who, e, n) => m.log_export_receive({ who, interview: interview(e, n) }),
   'export.unreceived': (_, e, n) => m.log_export_unreceived({ interview: interview(e, n) }),
   'clip.request': (who, e, n) => m.log_clip_request({ who, interview: interview(e, n) }),
+  'keys.rotate': () => m.log_keys_rotate(),
+  'seal.rotate': () => m.log_seal_rotate(),
+  'seal.revoke': () => m.log_seal_revoke(),
   'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
 };

@@ -1,0 +1,220 @@
+package seal
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/toldonce/toldonce/evidence"
+)
+
+// OlderSignerFiles names the files of a key that sealed before the present one, in
+// the trust folder and in a package: its PEM key and certificate.
+func OlderSignerFiles(keyID string) (key, certificate string) {
+	base := "signer-" + hexID(keyID)
+	return base + ".pub", base + ".pem"
+}
+
+// hexID is the first 8 bytes of a [KeyID] in hex, or of what it decodes to.
+func hexID(keyID string) string {
+	raw, err := base64.StdEncoding.DecodeString(keyID)
+	if err != nil || len(raw) < 8 {
+		return "unknown"
+	}
+	return hex.EncodeToString(raw[:8])
+}
+
+func signerFile(keyID string) string { return "signer-" + hexID(keyID) + ".key.wrapped" }
+
+// Rotate makes a new seal key in the folder dir, which nothing else may have
+// open. From then on the new key seals; the old private key is destroyed, and its
+// public half stays in the trust file with the time until which it sealed, so that
+// what it sealed is verified as before. It returns the new key's [KeyID]. A
+// rotation that a crash interrupted left either the old key or the new one.
+func Rotate(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (string, error) {
+	trust, err := LoadTrust(TrustPath(dir))
+	if err != nil {
+		return "", fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
+	}
+	root, err := openKey(ctx, dir, keyFile("root"), "root", keys)
+	if err != nil {
+		return "", err
+	}
+	rootCert := trust.Authorities[0].Chain[len(trust.Authorities[0].Chain)-1]
+	if !root.PublicKey.Equal(rootCert.PublicKey) {
+		return "", fmt.Errorf("%w: the root key in %s is not the one in its trust file", evidence.ErrMissingState, dir)
+	}
+	now := clock().UTC().Truncate(time.Second)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	cert, err := issue(&x509.Certificate{
+		Subject:   pkix.Name{Organization: []string{trust.Organisation}, CommonName: "Evidence Seal"},
+		NotBefore: now.Add(-startsEarly), NotAfter: now.AddDate(signerYears, 0, 0),
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+	}, rootCert, &key.PublicKey, root)
+	if err != nil {
+		return "", err
+	}
+	id, err := KeyID(cert.PublicKey)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", err
+	}
+	wrapped, err := keys.Wrap(ctx, purpose("signer"), der)
+	if err != nil {
+		return "", fmt.Errorf("wrapping the new seal key: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, signerFile(id)), wrapped, 0o600); err != nil {
+		return "", fmt.Errorf("keeping the new seal key: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return "", err
+	}
+	old := trust.Signers[0]
+	if now.Before(old.NotAfter) {
+		old.NotAfter = now
+	}
+	next := *trust
+	next.Signers = append([]Signer{{Name: cert.Subject.CommonName, Algorithm: AlgorithmECDSA, KeyID: id, Key: &key.PublicKey, Certificate: cert,
+		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}, old}, trust.Signers[1:]...)
+	if err := publish(dir, &next); err != nil {
+		return "", err
+	}
+	return id, clearOldKeys(dir, id)
+}
+
+// Revoke says that a key may not have sealed from a time on: what it sealed and
+// timestamped before still holds, all else fails. The present key must be
+// rotated first. A key whose thief holds the built-in timestamp authority's too
+// could be dated back: only outside timestamps and the custody log tell then.
+func Revoke(dir, keyID string, from time.Time, reason string) error {
+	trust, err := LoadTrust(TrustPath(dir))
+	if err != nil {
+		return fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
+	}
+	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > 200 || !utf8.ValidString(reason) {
+		return fmt.Errorf("%w: say in at most 200 bytes why the key is revoked; it is published", evidence.ErrInvalid)
+	}
+	next := *trust
+	next.Signers = append([]Signer{}, trust.Signers...)
+	for i := range next.Signers {
+		s := &next.Signers[i]
+		if s.KeyID != keyID {
+			continue
+		}
+		if i == 0 {
+			return fmt.Errorf("%w: this key seals at present. Rotate it first", evidence.ErrConflict)
+		}
+		if s.RevokedAt.IsZero() || from.Before(s.RevokedAt) {
+			s.RevokedAt, s.RevokedReason = from.UTC().Truncate(time.Second), reason
+		}
+		return publish(dir, &next)
+	}
+	return fmt.Errorf("seal key %s: %w", clip(keyID), evidence.ErrNotFound)
+}
+
+// publish replaces the trust file, and then the files that are made from it.
+func publish(dir string, t *Trust) error {
+	files, err := t.Files()
+	if err != nil {
+		return err
+	}
+	names := []string{TrustFile} // first: it alone decides
+	for name := range files {
+		if name != TrustFile {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		path := filepath.Join(dir, trustFolder, name)
+		temp := path + ".new"
+		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := writeFile(temp, files[name], 0o644); err != nil {
+			return fmt.Errorf("publishing the trust file: %w", err)
+		}
+		if err := os.Rename(temp, path); err != nil {
+			return fmt.Errorf("publishing the trust file: %w", err)
+		}
+	}
+	return syncDir(filepath.Join(dir, trustFolder))
+}
+
+// clearOldKeys removes private seal keys but for the one of keep. They are wrapped;
+// nothing can seal with them once they are gone.
+func clearOldKeys(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, "signer") && strings.HasSuffix(name, ".key.wrapped") && name != signerFile(keep) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return syncDir(dir)
+}
+
+// Rewrap wraps the private keys in the folder dir anew: rewrap returns a box with
+// the same content, or the same box. It returns how many changed.
+func Rewrap(dir string, rewrap func(purpose string, box []byte) ([]byte, error)) (int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	changed := 0
+	for _, e := range entries {
+		base, ok := strings.CutSuffix(e.Name(), ".key.wrapped")
+		if !ok {
+			continue
+		}
+		what, _, _ := strings.Cut(base, "-")
+		path := filepath.Join(dir, e.Name())
+		box, err := os.ReadFile(path)
+		if err != nil {
+			return changed, err
+		}
+		again, err := rewrap(purpose(what), box)
+		if err != nil {
+			return changed, fmt.Errorf("the %s key of the seal: %w", what, err)
+		}
+		if string(again) == string(box) {
+			continue
+		}
+		temp := path + ".new"
+		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return changed, err
+		}
+		if err := writeFile(temp, again, 0o600); err != nil {
+			return changed, err
+		}
+		if err := os.Rename(temp, path); err != nil {
+			return changed, err
+		}
+		changed++
+	}
+	return changed, syncDir(dir)
+}
