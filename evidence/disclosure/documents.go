@@ -6,6 +6,7 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/disclosure/lang"
+	"github.com/toldonce/toldonce/evidence/seal"
 )
 
 // Documents that a package may hold beside what follows from its content.
@@ -100,5 +101,9 @@ func (f paperFacts) moment(o evidence.Offset) string {
 }
 
 func (f paperFacts) seal() string {
-	return fmt.Sprintf("%s (%s)", f.pkg.Recording.SealedAt.Time().Format(time.RFC3339), f.pkg.Sealer.KeyID())
+	key := f.pkg.Sealer.KeyID()
+	if sealed, err := seal.ParseBundle(f.pkg.Recording.Bundle); err == nil {
+		key = sealed.KeyID // an older one, if the seal key was rotated since
+	}
+	return fmt.Sprintf("%s (%s)", f.pkg.Recording.SealedAt.Time().Format(time.RFC3339), key)
 }

@@ -67,7 +67,9 @@ func (l *Local) retired() ([]secret, error) {
 	return out, nil
 }
 
-func retiredFile(master secret) string { return path.Join(retiredDir, fmt.Sprintf("%x", master.id())+keySuffix) }
+func retiredFile(master secret) string {
+	return path.Join(retiredDir, fmt.Sprintf("%x", master.id())+keySuffix)
+}
 
 // Rotate puts a new master key in the place of the present one and wraps every
 // erasable key anew. Objects, and the wrapped data keys in the database, stay as
