@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,6 +50,18 @@ func newMemory(s *memstore.Store) *memory {
 		expires evidence.Instant
 	}{}
 	return m
+}
+
+func (m *memory) SaveCeremony(_ context.Context, hash string, data []byte, _, expires evidence.Instant) error {
+	return m.CreateSession(context.Background(), "ceremony "+hash, "", data, expires)
+}
+
+func (m *memory) TakeCeremony(ctx context.Context, hash string, now evidence.Instant) ([]byte, error) {
+	data, expires, err := m.Session(ctx, "ceremony "+hash)
+	if err == nil && expires <= now {
+		err = evidence.ErrNotFound
+	}
+	return data, errors.Join(err, m.DeleteSession(ctx, "ceremony "+hash))
 }
 
 func (m *memory) CreateSession(_ context.Context, hash string, _ evidence.ID, data []byte, expires evidence.Instant) error {

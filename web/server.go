@@ -92,6 +92,7 @@ type Server struct {
 	listening    sync.Mutex
 	listeners    map[evidence.ID]int // event streams of an account; guarded by listening
 	sessions     *login.Manager
+	passkeys     *login.Passkeys // nil: not under this address
 	origins      *http.CrossOriginProtection
 	proxies      []netip.Prefix
 	probes       []Probe
@@ -140,6 +141,9 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("trusted proxy %q: %w: %v", p, evidence.ErrInvalid, err)
 		}
 		s.proxies = append(s.proxies, prefix)
+	}
+	if s.passkeys, err = login.NewPasskeys(cfg.Store, s.clock, cfg.BaseURL, cfg.People.Issuer); err != nil {
+		return nil, err
 	}
 	s.sessions = login.New(cfg.Store, s.clock, cfg.TLS != nil || hasTLS(cfg.BaseURL))
 

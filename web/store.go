@@ -16,6 +16,7 @@ import (
 // wrapping evidence.ErrNotFound. Safe for concurrent use.
 type Store interface {
 	login.Store
+	login.Ceremonies
 
 	Now(ctx context.Context) (evidence.Instant, error)
 	Account(ctx context.Context, id evidence.ID) (people.Account, error)

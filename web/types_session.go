@@ -34,6 +34,39 @@ type loginInput struct {
 	}
 }
 
+// Ceremony is the beginning of a WebAuthn ceremony.
+type Ceremony struct {
+	Token   string `json:"token" doc:"Send it back with the authenticator's answer, within five minutes. It is used once."`
+	Options any    `json:"options" doc:"For navigator.credentials.create or get (W3C Web Authentication), as JSON."`
+}
+
+type passkeyAnswerInput struct {
+	Body struct {
+		Token  string         `json:"token" minLength:"1" maxLength:"64" doc:"From the beginning of the ceremony."`
+		Answer map[string]any `json:"answer" doc:"What the authenticator answered, as PublicKeyCredential.toJSON gives it."`
+	}
+}
+
+type addPasskeyInput struct {
+	Body struct {
+		Token  string         `json:"token" minLength:"1" maxLength:"64" doc:"From the beginning of the ceremony."`
+		Name   string         `json:"name" minLength:"1" maxLength:"200" doc:"What you call it, such as the device's name."`
+		Answer map[string]any `json:"answer" doc:"What the authenticator answered, as PublicKeyCredential.toJSON gives it."`
+	}
+}
+
+type passkeyPath struct {
+	Passkey string `path:"passkey" maxLength:"1400" doc:"The passkey's id."`
+}
+
+// Passkey is one of your own passkeys.
+type Passkey struct {
+	ID        string     `json:"id" doc:"Identifier, base64url."`
+	Name      string     `json:"name" doc:"What you call it."`
+	CreatedAt time.Time  `json:"created_at" doc:"When it was made."`
+	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it was last used."`
+}
+
 type sessionOutput struct {
 	SetCookie []http.Cookie `header:"Set-Cookie" doc:"The session: HttpOnly, SameSite=Strict, Secure over TLS."`
 	Body      Me

@@ -40,9 +40,12 @@ const (
 	AccountRecover = "account.recover" // account: propose that its holder sets new credentials
 	// AccountRecoverApprove is decided on the account.
 	AccountRecoverApprove = "account.recover_approve"
-	TokenIssue            = "token.issue"  // account (one's own)
-	TokenRevoke           = "token.revoke" // account (one's own)
-	TokenList             = "token.list"   // account (one's own)
+	PasskeyAdd            = "passkey.add"    // account (one's own)
+	PasskeyRemove         = "passkey.remove" // account (one's own)
+	PasskeyList           = "passkey.list"   // account (one's own)
+	TokenIssue            = "token.issue"    // account (one's own)
+	TokenRevoke           = "token.revoke"   // account (one's own)
+	TokenList             = "token.list"     // account (one's own)
 
 	CaseOpen    = "case.open"     // system
 	CaseList    = "case.list"     // system; the list holds only what the person may know

@@ -27,7 +27,7 @@ func theRules(t testing.TB) *rules {
 var actionsByKind = map[string][]string{
 	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, RetentionList},
 	KindAgency:    {RoomCreate, AccountPropose, RetentionClass},
-	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, TokenIssue, TokenRevoke, TokenList},
+	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
 	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},

@@ -42,7 +42,8 @@ type Store interface {
 	// ProposeRecovery notes that by asks for new credentials of an active account.
 	ProposeRecovery(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error
 	// RecoverAccount moves an active account whose recovery somebody other than by
-	// proposed to Invited and ends its credentials, tokens, invitations and sessions.
+	// proposed to Invited and ends its credentials, passkeys, tokens, invitations
+	// and sessions.
 	RecoverAccount(ctx context.Context, account, by evidence.ID, at evidence.Instant, entry custody.Entry) error
 
 	// SaveInvitation stores an invitation and ends the account's earlier ones.
@@ -64,6 +65,16 @@ type Store interface {
 	// the last), clears pair's attempts, notes its success, takes this attempt off
 	// the other key, and ends a proposed recovery.
 	SignedIn(ctx context.Context, account evidence.ID, counter int64, pair, other string, at evidence.Instant, entry custody.Entry) error
+
+	// SavePasskey stores a new passkey; evidence.ErrConflict if it is there.
+	SavePasskey(ctx context.Context, p Passkey, entry custody.Entry) error
+	// Passkeys returns an account's passkeys, oldest first.
+	Passkeys(ctx context.Context, account evidence.ID) ([]Passkey, error)
+	// DeletePasskey removes one of the account's passkeys.
+	DeletePasskey(ctx context.Context, account evidence.ID, id []byte, entry custody.Entry) error
+	// PasskeySignedIn replaces the record of an active account's passkey, notes
+	// its use and ends a proposed recovery; evidence.ErrConflict if it is gone.
+	PasskeySignedIn(ctx context.Context, p Passkey, entry custody.Entry) error
 
 	SaveToken(ctx context.Context, t Token, entry custody.Entry) error
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)

@@ -44,6 +44,7 @@ type Store struct {
 	rooms       map[evidence.ID]people.Room
 	accounts    map[evidence.ID]people.Account
 	credentials map[evidence.ID]people.Credentials
+	passkeys    []people.Passkey
 	invitations map[evidence.ID]people.Invitation
 	tokens      map[evidence.ID]people.Token
 	attempts    map[string]people.Attempts

@@ -172,6 +172,7 @@ func (s *Store) RecoverAccount(_ context.Context, id, by evidence.ID, at evidenc
 		a.Version++
 		s.accounts[id] = a
 		delete(s.credentials, id)
+		s.passkeys = slices.DeleteFunc(s.passkeys, func(p people.Passkey) bool { return p.Account == id })
 		for tid, t := range s.tokens {
 			if t.Account == id && t.RevokedAt == 0 {
 				t.RevokedAt = at
@@ -266,15 +267,70 @@ func (s *Store) SignedIn(_ context.Context, account evidence.ID, counter int64, 
 		}
 		c.Counter = counter
 		s.credentials[account] = c
-		a := s.accounts[account]
-		if a.RecoveryBy != "" {
-			a.RecoveryBy, a.RecoveryAt = "", 0
-			a.Version++
-			s.accounts[account] = a
-		}
+		s.endRecovery(account)
 		p, o := s.attempts[pair], s.attempts[other]
 		p.Count, p.LastSuccess, o.Count = 0, at, max(0, o.Count-1)
 		s.attempts[pair], s.attempts[other] = p, o
+		return nil
+	})
+}
+
+func (s *Store) endRecovery(account evidence.ID) {
+	a := s.accounts[account]
+	if a.RecoveryBy == "" {
+		return
+	}
+	a.RecoveryBy, a.RecoveryAt = "", 0
+	a.Version++
+	s.accounts[account] = a
+}
+
+// passkey is the index of a passkey, of one account or of any; -1: none.
+func (s *Store) passkey(account evidence.ID, id []byte) int {
+	return slices.IndexFunc(s.passkeys, func(p people.Passkey) bool { return bytes.Equal(p.ID, id) && (account == "" || p.Account == account) })
+}
+
+func (s *Store) SavePasskey(_ context.Context, p people.Passkey, e custody.Entry) error {
+	return s.one(e, func() error {
+		if s.passkey("", p.ID) >= 0 {
+			return conflict("passkey")
+		}
+		s.passkeys = append(s.passkeys, p)
+		return nil
+	})
+}
+
+func (s *Store) Passkeys(_ context.Context, account evidence.ID) ([]people.Passkey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []people.Passkey
+	for _, p := range s.passkeys {
+		if p.Account == account {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) DeletePasskey(_ context.Context, account evidence.ID, id []byte, e custody.Entry) error {
+	return s.one(e, func() error {
+		i := s.passkey(account, id)
+		if i < 0 {
+			return notFound("passkey")
+		}
+		s.passkeys = slices.Delete(s.passkeys, i, i+1)
+		return nil
+	})
+}
+
+func (s *Store) PasskeySignedIn(_ context.Context, p people.Passkey, e custody.Entry) error {
+	return s.one(e, func() error {
+		i := s.passkey(p.Account, p.ID)
+		if i < 0 || s.accounts[p.Account].State != people.Active {
+			return conflict("passkey")
+		}
+		s.passkeys[i].Credential, s.passkeys[i].UsedAt = p.Credential, p.UsedAt
+		s.endRecovery(p.Account)
 		return nil
 	})
 }

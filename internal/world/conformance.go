@@ -85,12 +85,27 @@ func checkAccounts(t *testing.T, w *World) {
 	wantErr(t, "a recovery after its holder signed in", s.RecoverAccount(bg, a.ID, second, 10, w.entry("x")), evidence.ErrConflict)
 	w.Must(s.SaveToken(bg, people.Token{ID: evidence.NewID(), Account: a.ID, Name: "n", Hash: []byte("luan"), CreatedAt: 9, ExpiresAt: 100}, w.entry("x")))
 	w.Must(s.ProposeRecovery(bg, a.ID, a.ProposedBy, 10, w.entry("x")))
+	key := people.Passkey{ID: []byte{1, 2}, Account: a.ID, Name: "Tablet", Credential: []byte("one"), CreatedAt: 10}
+	w.Must(s.SavePasskey(bg, key, w.entry("x")))
+	wantErr(t, "a passkey twice", s.SavePasskey(bg, key, w.entry("x")), evidence.ErrConflict)
+	key.Credential, key.UsedAt = []byte("two"), 11
+	w.Must(s.PasskeySignedIn(bg, key, w.entry("x")))
+	keys, err := s.Passkeys(bg, a.ID)
+	same(t, "passkeys", keys, err, []people.Passkey{key})
+	wantErr(t, "a recovery after its holder signed in with a passkey", s.RecoverAccount(bg, a.ID, second, 11, w.entry("x")), evidence.ErrConflict)
+	wantErr(t, "another's passkey", s.DeletePasskey(bg, second, key.ID, w.entry("x")), evidence.ErrNotFound)
+	w.Must(s.DeletePasskey(bg, a.ID, key.ID, w.entry("x")))
+	wantErr(t, "a sign-in with a passkey that is gone", s.PasskeySignedIn(bg, key, w.entry("x")), evidence.ErrConflict)
+	w.Must(s.SavePasskey(bg, key, w.entry("x")))
+	w.Must(s.ProposeRecovery(bg, a.ID, a.ProposedBy, 11, w.entry("x")))
 	w.Must(s.RecoverAccount(bg, a.ID, second, 11, w.entry("x")))
 	_, err = s.Credentials(bg, a.ID)
 	wantErr(t, "credentials after a recovery", err, evidence.ErrNotFound)
+	keys, err = s.Passkeys(bg, a.ID)
+	same(t, "passkeys after a recovery", len(keys), err, 0)
 	token, err := s.TokenByHash(bg, []byte("luan"))
 	same(t, "token after a recovery", token.RevokedAt, err, evidence.Instant(11))
-	a.ActiveAt, a.Version = 7, 7
+	a.ActiveAt, a.Version = 7, 9
 	got, err = s.Account(bg, a.ID)
 	same(t, "recovered", got, err, a)
 	inv.ID, inv.TokenHash = evidence.NewID(), []byte("luan again")

@@ -190,7 +190,7 @@ func (s *Store) RecoverAccount(ctx context.Context, account, by evidence.ID, at 
 		if err != nil {
 			return err
 		}
-		for _, statement := range []string{`DELETE FROM credential WHERE account = $1`, `DELETE FROM sessions WHERE account = $1`} {
+		for _, statement := range []string{`DELETE FROM credential WHERE account = $1`, `DELETE FROM passkey WHERE account = $1`, `DELETE FROM sessions WHERE account = $1`} {
 			if _, err := tx.exec(ctx, statement, account); err != nil {
 				return err
 			}
@@ -292,8 +292,7 @@ func (s *Store) SignedIn(ctx context.Context, account evidence.ID, counter int64
 		if _, err := tx.exec(ctx, `UPDATE sign_in_attempt SET count = 0, last_success = $2 WHERE key = $1`, pair, at); err != nil {
 			return err
 		}
-		// Whoever signs in lost nothing.
-		if _, err := tx.exec(ctx, `UPDATE account SET recovery_by = '', recovery_at = 0, version = version + 1 WHERE id = $1 AND recovery_by <> ''`, account); err != nil {
+		if err := endRecovery(ctx, tx, account); err != nil {
 			return err
 		}
 		_, err := tx.exec(ctx, `UPDATE sign_in_attempt SET count = count - 1 WHERE key = $1 AND count > 0`, other)

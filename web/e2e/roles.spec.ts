@@ -193,3 +193,28 @@ test('a personal token is shown once and can be ended', async ({ person, complai
   await expectAccessible(page);
   await picture(page, 'my-account-sq');
 });
+
+test('a passkey is added on a device, signs in, and is removed (P38)', async ({ person }) => {
+  const { page, context } = await person('advocate');
+  const device = await context.newCDPSession(page);
+  await device.send('WebAuthn.enable');
+  await device.send('WebAuthn.addVirtualAuthenticator', {
+    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+  });
+  await page.goto('/account');
+  await page.getByLabel(t('passkey_name')).fill('Tablet');
+  await page.getByRole('button', { name: t('passkey_make') }).click();
+  await expect(page.getByText('Tablet', { exact: true })).toBeVisible();
+  await picture(page, 'my-account-passkey');
+  await expectAccessible(page);
+  await page.getByRole('banner').getByRole('button').click();
+  await page.getByRole('menuitem', { name: t('sign_out') }).click();
+  await expect(page.getByRole('heading', { level: 1, name: t('sign_in') })).toBeVisible();
+  await picture(page, 'sign-in-passkey');
+  await page.getByRole('button', { name: t('sign_in_passkey') }).click();
+  await expect(page.getByRole('heading', { level: 1 })).not.toHaveText(t('sign_in'));
+  await page.goto('/account');
+  await page.getByRole('button', { name: `${t('passkey_remove')}: Tablet` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: t('passkey_remove') }).click();
+  await expect(page.getByText(t('passkeys_none'))).toBeVisible();
+});

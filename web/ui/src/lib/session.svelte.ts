@@ -58,8 +58,20 @@ class Session {
   }
 
   async signIn(login: string, password: string, code: string): Promise<void> {
+    await this.#signIn(() => ok(api.POST('/session', { body: { login, password, code } })));
+  }
+
+  async signInByPasskey(): Promise<void> {
+    const { usePasskey } = await import('./passkey');
+    await this.#signIn(async () => {
+      const begun = await ok(api.POST('/session/passkey/begin'));
+      return ok(api.POST('/session/passkey', { body: { token: begun.token, answer: await usePasskey(begun.options) } }));
+    });
+  }
+
+  async #signIn(act: () => Promise<Me>): Promise<void> {
     const before = this.me?.account_id;
-    const me = await ok(api.POST('/session', { body: { login, password, code } }));
+    const me = await act();
     // Somebody else on this machine must not inherit the pages of the one before.
     if (before && before !== me.account_id) location.assign('/');
     this.#enter(me);

@@ -65,6 +65,8 @@ const sentences: Record<string, Write> = {
   'account.sign_in': (who) => m.log_account_sign_in({ who }),
   'account.sign_in_locked': () => m.log_account_sign_in_locked(),
   'account.sign_out': (who) => m.log_account_sign_out({ who }),
+  'passkey.add': (who) => m.log_passkey_add({ who }),
+  'passkey.remove': (who) => m.log_passkey_remove({ who }),
   'token.issue': (who) => m.log_token_issue({ who }),
   'token.revoke': (who) => m.log_token_revoke({ who }),
 

@@ -175,4 +175,11 @@ export const reasonTexts: Record<string, () => string> = {
   'token.life': m.reason_token_life,
   'token.name': m.reason_token_name,
   'verification.not_sealed': m.reason_verification_not_sealed,
+  'passkey.answer': m.reason_passkey_answer,
+  'passkey.by_token': m.reason_passkey_by_token,
+  'passkey.cancelled': m.passkey_cancelled,
+  'passkey.known': m.passkey_known,
+  'passkey.many': m.reason_passkey_many,
+  'passkey.name': m.reason_passkey_name,
+  'passkey.refused': m.reason_passkey_refused,
 };
