@@ -29,7 +29,7 @@ test('the sign-in page', async ({ page, complaints }) => {
   await page.getByLabel(t('login'), { exact: true }).fill('nobody');
   await page.getByLabel(t('password'), { exact: true }).fill('wrong wrong wrong');
   await page.getByLabel(t('code'), { exact: true }).fill('000000');
-  await page.getByRole('button', { name: t('sign_in') }).click();
+  await page.getByRole('button', { name: t('sign_in'), exact: true }).click();
   await expect(page.getByRole('alert')).toBeVisible();
   await expectAccessible(page);
   await picture(page, 'sign-in-refused');
