@@ -129,8 +129,9 @@ test('each line of the custody log carries its proof, checked in the browser', a
   await page.keyboard.press('Escape');
 
   // Told another entry's proof, it says so.
+  const log = await api('case_manager', 'GET', `/cases/${demo.case_id}/custody`);
   await page.route('**/custody/*/proof', async (route) => {
-    const other = route.request().url().replace(/custody\/(\d+)\//, (_, n) => `custody/${Number(n) - 1}/`);
+    const other = route.request().url().replace(/custody\/(\d+)\//, (_, n) => `custody/${log.data.items.find((it: { position: number }) => it.position !== Number(n)).position}/`);
     await route.fulfill({ response: await route.fetch({ url: other }) });
   });
   await page.getByRole('button', { name: /^Proof/ }).first().click();
