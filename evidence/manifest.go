@@ -151,7 +151,8 @@ type Anchor struct {
 	At         Offset `json:"at"`
 	// Uncertainty is in microseconds.
 	Uncertainty int64 `json:"uncertainty"`
-	// Method says how: "arrival" or "sender-report".
+	// Method says how: "arrival", "sender-report", or "clock-offset": by the measured
+	// offset of the source's clock, which aligns sources with one another.
 	Method string `json:"method"`
 }
 

@@ -144,7 +144,7 @@ func (t *track) noteReport(r ingest.SenderReport, at time.Duration) {
 	line := evidence.LedgerReportLine{Kind: evidence.LedgerReport, RTCP: r.Raw}
 	if started, ok := t.source.sitting.offsetIfStarted(at); ok {
 		line.At = started
-		if d, ok := t.clock.source.delay.least(); ok {
+		if d, _, ok := t.clock.source.toInterview(); ok {
 			toUnix := d + ntpEpoch
 			line.Offset = &toUnix
 		}

@@ -392,7 +392,7 @@ func (s *source) restore(saved savedTrack, end *leafEnd, ledger savedLedger, f *
 	t := &track{source: s, number: saved.Number, ev: evidence.Track{
 		ID: saved.ID, Source: saved.Source, Interview: s.sitting.iv.ID, Kind: saved.Kind, Codec: saved.Codec, Timescale: saved.Timescale,
 	}}
-	t.clock = trackClock{timescale: saved.Timescale, source: &sourceClock{}}
+	t.clock = trackClock{timescale: saved.Timescale, source: newSourceClock(nil)}
 	t.part, t.closed = end.part, ledger.Counts
 	t.place = placement{started: end.index > 0, media: end.media, end: end.end}
 	configs := map[int]media.Config{}

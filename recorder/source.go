@@ -54,7 +54,8 @@ type source struct {
 }
 
 func newSource(s *sitting, ev evidence.Source) *source {
-	src := &source{sitting: s, ev: ev, in: newInbox(), done: make(chan struct{}), clock: &sourceClock{}}
+	src := &source{sitting: s, ev: ev, in: newInbox(), done: make(chan struct{})}
+	src.clock = src.newClock()
 	src.live = monitor.NewChannel(src.keyFrameForObservers)
 	go src.run()
 	return src
@@ -120,7 +121,7 @@ func (s *source) advance(now time.Duration) time.Duration {
 	ticking := now-s.ticked >= tick
 	if ticking {
 		s.ticked = now
-		s.measureRoundTrip()
+		s.measureRoundTrip(now)
 	}
 	if s.audio != nil && s.audio.stream != nil && s.audio.stream.Holding() && now-s.begunAt > soundAlone {
 		s.audio.stream.Release(0)
@@ -158,7 +159,11 @@ func (s *source) advance(now time.Duration) time.Duration {
 	return next
 }
 
-func (s *source) measureRoundTrip() {
+func (s *source) newClock() *sourceClock {
+	return newSourceClock(func() int64 { return int64(s.sitting.offsetOf(0)) })
+}
+
+func (s *source) measureRoundTrip(now time.Duration) {
 	s.sitting.mu.Lock()
 	session := s.session
 	s.sitting.mu.Unlock()
@@ -166,6 +171,7 @@ func (s *source) measureRoundTrip() {
 		return
 	}
 	rtt := session.RoundTrip()
+	s.clock.trip(now, rtt)
 	for _, t := range s.tracks() {
 		if t != nil && t.stream != nil {
 			t.stream.SetRoundTrip(rtt)
@@ -218,7 +224,7 @@ func (s *source) streamEnded(f *feed) {
 
 // sessionEnded notes that the source is away.
 func (s *source) sessionEnded() {
-	s.clock = &sourceClock{}
+	s.clock = s.newClock()
 	if s.recording {
 		s.sitting.sourceLeft(s)
 	}

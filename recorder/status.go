@@ -52,6 +52,13 @@ type TrackStatus struct {
 	Level *int `json:"level_db,omitempty"`
 	// RoundTrip to the source in microseconds; 0 if not measured.
 	RoundTrip int64 `json:"round_trip_us"`
+	// Aligned says how the track is put on interview time: "clock-offset", by the
+	// measured offset of the source's clock, as all its tracks and those of other
+	// sources are; "sender-report", with the other track of its source alone;
+	// "arrival", by itself. Empty before anything is recorded. AlignedWithin is how far
+	// off that can be by the time packets need, in microseconds.
+	Aligned       string `json:"aligned,omitempty"`
+	AlignedWithin int64  `json:"aligned_within_us,omitempty"`
 }
 
 // PacketCounts counts RTP packets of a track.
@@ -228,6 +235,7 @@ func (s *sitting) finalStatus() ([]byte, error) {
 	st.State, st.Sealed, st.Alarms, st.Observers = evidence.StateSealed, true, []Alarm{}, []Presence{}
 	for i := range st.Tracks {
 		st.Tracks[i].Live, st.Tracks[i].Level, st.Tracks[i].RoundTrip = false, nil, 0
+		st.Tracks[i].Aligned, st.Tracks[i].AlignedWithin = "", 0 // the manifest's anchors say it for every moment
 	}
 	out, err := json.Marshal(st)
 	if err != nil {

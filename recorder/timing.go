@@ -9,8 +9,12 @@ import (
 
 // Limits of the mapping from media time to interview time.
 const (
-	delayWindow = 4 * time.Second        // over which the least delay is taken
-	delayCells  = 8                      // of the window
+	delayWindow = 4 * time.Second  // over which the least delay is taken
+	delayCells  = 8                // of the window
+	clockWindow = 32 * time.Second // over which a source's clock is compared with ours
+	clockStep   = time.Second      // by which reports must be late, several in a row, to mean that its clock was set back
+	clockSteps  = 3
+	captureMost = 2 * time.Second        // from capture to arrival, else reports are not believed
 	slew        = 10 * time.Millisecond  // correction per segment at most
 	stallAfter  = 200 * time.Millisecond // a step of the mapping that is a stall of the capture
 	anchorStep  = 5 * time.Millisecond   // correction since the last anchor that is worth a new one
@@ -25,13 +29,17 @@ type leastDelay struct {
 	used  [delayCells]bool
 	cell  int64 // number of the newest cell
 	began bool
+	width int64 // of a cell, in microseconds; 0: that of delayWindow
 }
 
 // note takes an observation made at interview time at.
 func (l *leastDelay) note(at evidence.Offset, value int64) {
-	cell := int64(at) / int64(delayWindow/delayCells/time.Microsecond)
+	if l.width == 0 {
+		l.width = int64(delayWindow / delayCells / time.Microsecond)
+	}
+	cell := int64(at) / l.width
 	if !l.began || cell-l.cell >= delayCells {
-		*l = leastDelay{cell: cell, began: true}
+		*l = leastDelay{cell: cell, began: true, width: l.width}
 	}
 	for l.cell < cell {
 		l.cell++
@@ -66,8 +74,81 @@ func (l *leastDelay) full() bool {
 
 // sourceClock relates the clock of one source's sender reports to interview
 // time. All tracks of a session share it: that is what aligns them (RFC 3550
-// section 6.4.1).
-type sourceClock struct{ delay leastDelay }
+// section 6.4.1). What aligns sources is how far each one's clock is from ours: a
+// report says what its clock read when it was sent, and half of the time there and
+// back, which connectivity checks measure, is what it took to get here.
+type sourceClock struct {
+	delay leastDelay // of frames, from capture
+
+	// In time of the recorder's clock; shift makes interview time of it.
+	reports leastDelay // of sender reports
+	trips   leastDelay // there and back
+	late    int        // reports in a row that came much too late
+	shift   func() int64
+}
+
+func newSourceClock(shift func() int64) *sourceClock {
+	const width = int64(clockWindow / delayCells / time.Microsecond)
+	return &sourceClock{reports: leastDelay{width: width}, trips: leastDelay{width: width}, shift: shift}
+}
+
+// ntpMicros is a report's time in microseconds since 1900.
+func ntpMicros(ntp uint64) int64 {
+	return int64(ntp>>32)*1_000_000 + int64(ntp&0xffffffff)*1_000_000>>32
+}
+
+// report takes the arrival of a sender report. It reports whether the source's
+// clock was set back, so that what was known of it is void.
+func (s *sourceClock) report(at time.Duration, ntp uint64) (stepped bool) {
+	now := evidence.OffsetOf(at)
+	value := int64(now) - ntpMicros(ntp)
+	if least, ok := s.reports.least(); ok && value-least > int64(clockStep/time.Microsecond) {
+		if s.late++; s.late >= clockSteps {
+			s.reports, s.delay, s.late = leastDelay{width: s.reports.width}, leastDelay{}, 0
+			stepped = true
+		}
+	} else {
+		s.late = 0
+	}
+	s.reports.note(now, value)
+	return stepped
+}
+
+// trip takes a measured time there and back.
+func (s *sourceClock) trip(at, rtt time.Duration) {
+	if rtt > 0 {
+		s.trips.note(evidence.OffsetOf(at), rtt.Microseconds())
+	}
+}
+
+// offset returns what has to be added to the source's time to get interview time,
+// and how far off that can be: the way here takes between nothing and the whole of
+// the time there and back.
+func (s *sourceClock) offset() (add, within int64, ok bool) {
+	report, reported := s.reports.least()
+	trip, measured := s.trips.least()
+	if !reported || !measured || s.shift == nil {
+		return 0, 0, false
+	}
+	add = report - trip/2 + s.shift()
+	// Nothing arrives before it was captured, nor long after.
+	if d, ok := s.delay.least(); ok {
+		if d-add > int64(captureMost/time.Microsecond) {
+			return 0, 0, false
+		}
+		add = min(add, d)
+	}
+	return add, trip / 2, true
+}
+
+// toInterview is offset, or else as well as the frames themselves tell.
+func (s *sourceClock) toInterview() (add int64, method string, ok bool) {
+	if add, _, ok := s.offset(); ok {
+		return add, methodOffset, true
+	}
+	add, ok = s.delay.least()
+	return add, methodReport, ok
+}
 
 // trackClock maps a track's media time, of one session, to interview time.
 type trackClock struct {
@@ -92,7 +173,7 @@ func (c *trackClock) report(r ingest.SenderReport, near int64) {
 	if r.NTP == 0 {
 		return
 	}
-	c.ntp = int64(r.NTP>>32)*1_000_000 + int64(r.NTP&0xffffffff)*1_000_000>>32
+	c.ntp = ntpMicros(r.NTP)
 	c.reportedMedia = near + int64(int32(r.RTP-uint32(near)))
 	c.reported = true
 }
@@ -111,8 +192,8 @@ func (c *trackClock) note(arrival evidence.Offset, media int64) {
 // at maps a media time, and says how.
 func (c *trackClock) at(media int64) (at evidence.Offset, method string, ok bool) {
 	if c.reported {
-		if d, ok := c.source.delay.least(); ok {
-			return evidence.Offset(c.senderTime(media) + d), methodReport, true
+		if d, method, ok := c.source.toInterview(); ok {
+			return evidence.Offset(c.senderTime(media) + d), method, true
 		}
 	}
 	d, ok := c.arrival.least()
@@ -122,6 +203,7 @@ func (c *trackClock) at(media int64) (at evidence.Offset, method string, ok bool
 const (
 	methodArrival = "arrival"
 	methodReport  = "sender-report"
+	methodOffset  = "clock-offset"
 )
 
 // placement puts the segments of a track onto interview time: without overlap,
@@ -132,7 +214,8 @@ type placement struct {
 	end      evidence.Offset // and in interview time
 	anchored bool
 	anchor   evidence.Anchor
-	anchorAt int64 // media time of the anchor
+	anchorAt int64  // media time of the anchor
+	method   string // of the last mapping
 }
 
 // placed is where a segment lies.
@@ -154,7 +237,7 @@ func (p *placement) place(c *trackClock, from, until int64, part int, floor evid
 	switch {
 	case p.started && from == p.media:
 		step := int64(wanted - p.end)
-		if step > int64(stallAfter/time.Microsecond) && c.arrival.full() {
+		if step > int64(stallAfter/time.Microsecond) && c.arrival.full() && method == p.method {
 			out.stall = evidence.Range{From: p.end, Until: wanted}
 			out.start = wanted
 		} else {
@@ -174,7 +257,7 @@ func (p *placement) place(c *trackClock, from, until int64, part int, floor evid
 		out.anchor = &evidence.Anchor{Part: part, DecodeTime: hexTime(from), At: out.start, Uncertainty: uncertainty, Method: method}
 		p.anchored, p.anchor, p.anchorAt = true, *out.anchor, from
 	}
-	p.started, p.media, p.end = true, until, out.end
+	p.started, p.media, p.end, p.method = true, until, out.end, method
 	return out
 }
 
@@ -210,7 +293,7 @@ func (c *trackClock) ticks(micros int64) int64 {
 // media is the inverse of at.
 func (c *trackClock) media(at evidence.Offset) (int64, bool) {
 	if c.reported {
-		if d, ok := c.source.delay.least(); ok {
+		if d, _, ok := c.source.toInterview(); ok {
 			return c.reportedMedia + c.ticks(int64(at)-d-c.ntp), true
 		}
 	}

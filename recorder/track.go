@@ -120,6 +120,9 @@ func (t *track) report(r ingest.SenderReport, at time.Duration) {
 	if near, ok := t.stream.Newest(); ok {
 		t.clock.report(r, near)
 	}
+	if r.NTP != 0 && t.clock.source.report(at, r.NTP) && t.source.recording {
+		t.source.sitting.event(evidence.Event{Kind: evidence.EventClockStep, Source: t.source.ev.ID}, "")
+	}
 	t.noteReport(r, at)
 }
 
@@ -411,7 +414,12 @@ func (t *track) cut(at evidence.Offset) {
 
 // uncertainty of an anchor: half the way there and back, and the jitter of the
 // clock that stamps arrivals, in microseconds.
-func (t *track) uncertainty() int64 { return t.rtt.Microseconds()/2 + 1000 }
+func (t *track) uncertainty() int64 {
+	if _, within, ok := t.clock.source.offset(); ok {
+		return within + 1000
+	}
+	return t.rtt.Microseconds()/2 + 1000
+}
 
 // pictureWithin is how long after the start a camera may go without a random
 // access point before an alarm says so: two requests for one, and its sending.
@@ -421,6 +429,10 @@ const pictureWithin = 4 * time.Second
 func (t *track) publish(now time.Duration, ticking bool) {
 	defer t.journalLedger(ticking)
 	measured, kept := t.stream.Measured(), t.stream.Kept()
+	aligned, within := "", int64(0)
+	if _, method, ok := t.clock.at(t.last); ok && t.lastKnown {
+		aligned, within = method, t.uncertainty()
+	}
 	counts := t.closed.add(kept)
 	config := t.stream.Config()
 	level, hasLevel := 0, false
@@ -443,6 +455,7 @@ func (t *track) publish(now time.Duration, ticking bool) {
 	t.pictured = t.ev.Kind != evidence.Video || !t.source.recording || !st.Live || t.keyAt != 0 ||
 		now-max(t.begunAt, t.source.begunAt) < pictureWithin
 	st.RoundTrip = t.rtt.Microseconds()
+	st.Aligned, st.AlignedWithin = aligned, within
 	if hasLevel {
 		st.Level = &level
 	} else if ticking {

@@ -549,6 +549,7 @@ type sentFrame struct {
 	time uint32
 	key  bool
 	data []byte // as a sample
+	at   time.Time
 }
 
 func (w *world) camera(role evidence.SourceRole) *camera {
@@ -585,7 +586,7 @@ func (c *camera) play(ctx context.Context, o publish.Options) (publish.Result, e
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.sent[f.Kind] = append(c.sent[f.Kind], sentFrame{time: f.Timestamp, key: f.Key, data: data})
+		c.sent[f.Kind] = append(c.sent[f.Kind], sentFrame{time: f.Timestamp, key: f.Key, data: data, at: f.At})
 	}
 	return publish.Run(ctx, o)
 }

@@ -192,7 +192,7 @@ func (s *Server) statusOf(ctx context.Context, st recorder.Status) (Status, erro
 		out.Tracks = append(out.Tracks, TrackStatus{
 			Track: t.Track, SourceID: t.SourceID, Source: t.Source, Role: t.Role, Name: t.Name, Kind: t.Kind, Codec: t.Codec,
 			Width: t.Width, Height: t.Height, Packets: PacketCounts(t.Packets), Frames: FrameCounts(t.Frames), Bytes: t.Bytes,
-			Live: t.Live, Level: t.Level, RoundTrip: t.RoundTrip,
+			Live: t.Live, Level: t.Level, RoundTrip: t.RoundTrip, Aligned: t.Aligned, AlignedWithin: t.AlignedWithin,
 		})
 	}
 	for _, a := range st.Alarms {

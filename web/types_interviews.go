@@ -145,6 +145,9 @@ type TrackStatus struct {
 	Live      bool                `json:"live" doc:"Whether packets arrived within the last second."`
 	Level     *int                `json:"level_db,omitempty" doc:"Sound only: the loudest of the last second, dBov (RFC 6464): 0 the loudest, -127 silence."`
 	RoundTrip int64               `json:"round_trip_us" doc:"Round trip to the source, microseconds; 0 if not measured."`
+	// See [recorder.TrackStatus].
+	Aligned       string `json:"aligned,omitempty" enum:"clock-offset,sender-report,arrival" doc:"How the track is put on interview time: by the measured offset of its device's clock, which aligns devices; by sender reports, with the other track of its device alone; by arrival, by itself. Absent before anything is recorded."`
+	AlignedWithin int64  `json:"aligned_within_us,omitempty" doc:"How far off that can be by the time packets need, microseconds."`
 }
 
 // PacketCounts counts RTP packets.

@@ -20,6 +20,8 @@ type Impairment struct {
 	Delay time.Duration
 	// Jitter adds up to this much at random, which reorders packets.
 	Jitter time.Duration
+	// Link holds everything back, on the way out and in, also RTCP, DTLS and STUN.
+	Link time.Duration
 	// Duplicate is the chance that a packet is sent twice, 0 to 1.
 	Duplicate float64
 	// Seed makes the choices repeatable.
@@ -27,7 +29,7 @@ type Impairment struct {
 }
 
 func (i Impairment) none() bool {
-	return i.Loss == 0 && i.Delay == 0 && i.Jitter == 0 && i.Duplicate == 0
+	return i.Loss == 0 && i.Delay == 0 && i.Jitter == 0 && i.Duplicate == 0 && i.Link == 0
 }
 
 // impaired is a packet connection with an Impairment on its writes.
@@ -41,11 +43,55 @@ type impaired struct {
 	burst  int // packets still to lose
 	closed bool
 	timers sync.WaitGroup
+
+	arriving chan arrival // nil without a Link
+}
+
+// arrival is what came in over a slow link.
+type arrival struct {
+	at   time.Time // when it may be read
+	data []byte
+	from net.Addr
+	err  error
 }
 
 func impair(conn net.PacketConn, rules Impairment) *impaired {
 	rules.Burst = max(rules.Burst, 1)
-	return &impaired{PacketConn: conn, rules: rules, random: rand.New(rand.NewPCG(rules.Seed, 0x746f6c64))}
+	c := &impaired{PacketConn: conn, rules: rules, random: rand.New(rand.NewPCG(rules.Seed, 0x746f6c64))}
+	if rules.Link > 0 {
+		c.arriving = make(chan arrival, 1<<12)
+		go c.receive()
+	}
+	return c
+}
+
+// receive takes what arrives at once, to be read when the link would have brought it.
+func (c *impaired) receive() {
+	defer close(c.arriving)
+	for {
+		buf := make([]byte, 1<<11)
+		n, from, err := c.PacketConn.ReadFrom(buf)
+		c.arriving <- arrival{at: time.Now().Add(c.rules.Link), data: buf[:n], from: from, err: err}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// ReadFrom implements [net.PacketConn].
+func (c *impaired) ReadFrom(b []byte) (int, net.Addr, error) {
+	if c.arriving == nil {
+		return c.PacketConn.ReadFrom(b)
+	}
+	a, ok := <-c.arriving
+	if !ok {
+		return 0, nil, net.ErrClosed
+	}
+	if a.err != nil {
+		return 0, nil, a.err
+	}
+	time.Sleep(time.Until(a.at))
+	return copy(b, a.data), a.from, nil
 }
 
 // isRTP tells RTP from everything else on a multiplexed port (RFC 7983, RFC 5761).
@@ -55,6 +101,10 @@ func isRTP(b []byte) bool {
 
 func (c *impaired) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !isRTP(b) {
+		if c.rules.Link > 0 {
+			c.later(append([]byte(nil), b...), to, c.rules.Link)
+			return len(b), nil
+		}
 		return c.PacketConn.WriteTo(b, to)
 	}
 	lose, copies, waits := c.fate()
@@ -90,7 +140,7 @@ func (c *impaired) fate() (lose bool, copies int, waits [2]time.Duration) {
 		copies = 2
 	}
 	for i := range waits {
-		waits[i] = c.rules.Delay
+		waits[i] = c.rules.Delay + c.rules.Link
 		if c.rules.Jitter > 0 {
 			waits[i] += time.Duration(c.random.Int64N(int64(c.rules.Jitter)))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
@@ -25,7 +27,8 @@ type Frame struct {
 	Key       bool   // a random access point; true for every Opus packet
 	Data      []byte // Annex B with four-byte start codes, a VP9 frame, AV1 OBUs with their sizes, or one Opus packet; not to be changed
 	MIME      string
-	Packets   int // how many RTP packets it was cut into
+	Packets   int       // how many RTP packets it was cut into
+	At        time.Time // when it was captured: sender reports say the same, by the sender\'s clock
 }
 
 // Options say what to play and where. Fields without a stated default must be set.
@@ -43,6 +46,8 @@ type Options struct {
 	// the picture, as no browser does.
 	PlainAudio, PlainVideo bool
 	Impairment             Impairment
+	// Clock is how far the sender's clock is ahead of this machine's, in its reports.
+	Clock time.Duration
 	// Connected is called once when media may flow, before the first frame; nil: not.
 	Connected func()
 	// Sent is called for each frame before it leaves, in order for each kind,
@@ -114,6 +119,9 @@ type track struct {
 	kind      evidence.TrackKind
 	clockRate int64
 	base      uint32
+	ssrc      uint32
+	packets   uint32 // sent, and their bytes
+	octets    uint32
 	sequencer rtp.Sequencer
 	encoding
 	others map[string]encoding // by MIME type
@@ -236,9 +244,6 @@ func (s *session) api(o Options) (*webrtc.API, error) {
 	}
 	registry := &interceptor.Registry{}
 	registry.Add(responder)
-	if err := webrtc.ConfigureRTCPReports(registry); err != nil {
-		return nil, err
-	}
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
 	if !o.Impairment.none() {
@@ -308,6 +313,7 @@ func (s *session) add(kind evidence.TrackKind, mime string, clockRate uint32) (*
 	if err != nil {
 		return nil, err
 	}
+	t.ssrc = uint32(transceiver.Sender().GetParameters().Encodings[0].SSRC)
 	go func() { // drains RTCP so that the interceptors see it
 		for {
 			if _, _, err := transceiver.Sender().ReadRTCP(); err != nil {
@@ -324,6 +330,7 @@ func (s *session) add(kind evidence.TrackKind, mime string, clockRate uint32) (*
 // play sends both tracks in the order of their times from one goroutine.
 func (s *session) play(ctx context.Context, o Options) error {
 	began := time.Now()
+	reported := began // the next report
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	video, audio := cursor{samples: o.Clip.video, loop: o.Clip.length}, cursor{samples: o.Clip.audio, loop: o.Clip.length}
@@ -351,7 +358,14 @@ func (s *session) play(ctx context.Context, o Options) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := s.send(on, next.sample(), at, o.Sent); err != nil {
+		captured := began.Add(time.Duration(float64(at) / o.Pace))
+		if !reported.After(captured) {
+			if err := s.report(began, o); err != nil {
+				return err
+			}
+			reported = captured.Add(reportEvery)
+		}
+		if err := s.send(on, next.sample(), at, captured, o.Sent); err != nil {
 			return err
 		}
 		next.i++
@@ -361,6 +375,30 @@ func (s *session) play(ctx context.Context, o Options) error {
 	case <-timer.C:
 	case <-s.failed:
 	case <-ctx.Done():
+	}
+	return nil
+}
+
+// reportEvery is how often sender reports are sent.
+const reportEvery = time.Second
+
+// report sends a sender report of each track (RFC 3550 section 6.4.1): what its
+// media clock reads now, as it runs when films are captured.
+func (s *session) report(began time.Time, o Options) error {
+	now := time.Now()
+	wall := now.Add(o.Clock)
+	const since1900 = 2_208_988_800
+	ntp := uint64(wall.Unix()+since1900)<<32 | uint64(wall.Nanosecond())<<32/1_000_000_000
+	for _, t := range []*track{s.video, s.audio} {
+		if t == nil {
+			continue
+		}
+		elapsed := time.Duration(float64(now.Sub(began)) * o.Pace)
+		if err := s.peer.WriteRTCP([]rtcp.Packet{&rtcp.SenderReport{
+			SSRC: t.ssrc, NTPTime: ntp, RTPTime: t.base + uint32(int64(elapsed)*t.clockRate/int64(time.Second)), PacketCount: t.packets, OctetCount: t.octets,
+		}}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			return err
+		}
 	}
 	return nil
 }
@@ -379,17 +417,19 @@ func (c *cursor) at() time.Duration {
 	return c.from + c.sample().at + time.Duration(c.i/len(c.samples))*c.loop
 }
 
-func (s *session) send(t *track, frame sample, at time.Duration, sent func(Frame)) error {
+func (s *session) send(t *track, frame sample, at time.Duration, captured time.Time, sent func(Frame)) error {
 	timestamp := t.base + uint32(int64(at)*t.clockRate/int64(time.Second))
 	packets := t.packetizer.Packetize(frame.data, 0)
 	if sent != nil {
-		sent(Frame{Kind: t.kind, Timestamp: timestamp, Key: frame.key, Data: frame.data, MIME: t.mime, Packets: len(packets)})
+		sent(Frame{Kind: t.kind, Timestamp: timestamp, Key: frame.key, Data: frame.data, MIME: t.mime, Packets: len(packets), At: captured})
 	}
 	for _, p := range packets {
 		p.Timestamp = timestamp
 		if err := t.local.WriteRTP(p); err != nil {
 			return err
 		}
+		t.packets++
+		t.octets += uint32(len(p.Payload))
 	}
 	if t.kind == evidence.Video {
 		s.result.VideoFrames++
