@@ -123,7 +123,7 @@ func TestCamerasAndMicrophonesAreAligned(t *testing.T) {
 	for i, d := range devices {
 		offs = append(offs, cams[i].onAir(publish.Options{Clip: clip, AudioOnly: d.sound, Clock: d.clock, Impairment: publish.Impairment{Link: d.link, Jitter: 3 * time.Millisecond}}))
 	}
-	st := w.until("nine seconds", func(st Status) bool { return st.Elapsed > 9_000_000 })
+	st := w.until("seven seconds", func(st Status) bool { return st.Elapsed > 7_000_000 })
 	for _, ts := range st.Tracks {
 		if ts.Aligned != methodOffset || ts.AlignedWithin <= 0 || ts.AlignedWithin > 150_000 {
 			t.Errorf("%s is aligned by %q within %d µs", ts.Name, ts.Aligned, ts.AlignedWithin)

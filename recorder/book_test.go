@@ -121,7 +121,7 @@ func TestDamagedFramesAreKeptAside(t *testing.T) {
 	w := newWorld(t)
 	cam := w.camera(evidence.SourceCloseUp)
 	w.start()
-	result, err := cam.play(t.Context(), publish.Options{Clip: clipOf(t, "testsrc2=s=640x360:r=30:d=5,noise=alls=20", h264Like, "-g", "30", "-b:v", "1500k"), Duration: 6 * time.Second, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Delay: 10 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.05, Seed: 4}})
+	result, err := cam.play(t.Context(), publish.Options{Clip: clipOf(t, "testsrc2=s=640x360:r=30:d=5,noise=alls=20", h264Like, "-g", "30", "-b:v", "1500k"), Duration: 4 * time.Second, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Delay: 10 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.05, Seed: 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestSenderReportsAreKeptVerbatim(t *testing.T) {
 	w := newWorld(t)
 	cam := w.camera(evidence.SourceCloseUp)
 	w.start()
-	if _, err := cam.play(t.Context(), publish.Options{Duration: 6 * time.Second}); err != nil {
+	if _, err := cam.play(t.Context(), publish.Options{Duration: 4 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	w.stop()

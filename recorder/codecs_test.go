@@ -42,7 +42,7 @@ func TestOtherCodecsAreRecordedBitForBit(t *testing.T) {
 			w := newWorld(t)
 			cam := w.camera(evidence.SourceCloseUp)
 			w.start()
-			if _, err := cam.play(t.Context(), publish.Options{Clip: clip, Duration: 5 * time.Second, Impairment: publish.Impairment{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.02, Seed: 9}}); err != nil {
+			if _, err := cam.play(t.Context(), publish.Options{Clip: clip, Duration: 3500 * time.Millisecond, Impairment: publish.Impairment{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Duplicate: 0.02, Seed: 9}}); err != nil {
 				t.Fatal(err)
 			}
 			st := w.stop()
@@ -89,7 +89,7 @@ func TestOtherCodecsAreWholeOrDeclared(t *testing.T) {
 			w := newWorld(t)
 			cam := w.camera(evidence.SourceCloseUp)
 			w.start()
-			if _, err := cam.play(t.Context(), publish.Options{Clip: clip, Duration: 6 * time.Second, VideoOnly: true, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Jitter: 5 * time.Millisecond, Seed: 3}}); err != nil {
+			if _, err := cam.play(t.Context(), publish.Options{Clip: clip, Duration: 4 * time.Second, VideoOnly: true, PlainVideo: true, Impairment: publish.Impairment{Loss: 0.03, Jitter: 5 * time.Millisecond, Seed: 3}}); err != nil {
 				t.Fatal(err)
 			}
 			w.stop()
@@ -130,11 +130,11 @@ func TestACodecOrSizeThatChangesLosesNothing(t *testing.T) {
 	w := newWorld(t)
 	cam := w.camera(evidence.SourceCloseUp)
 	w.start()
-	if _, err := cam.play(t.Context(), publish.Options{Clip: first, Duration: 9 * time.Second, Impairment: publish.Impairment{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, Seed: 2}, Changes: []publish.Change{
-		{At: 1700 * time.Millisecond, Clip: clip("320x180", vp9Like)},
-		{At: 3500 * time.Millisecond, Clip: clip("320x180", av1Like)},
-		{At: 5500 * time.Millisecond, Clip: again},
-		{At: 7400 * time.Millisecond, Clip: first},
+	if _, err := cam.play(t.Context(), publish.Options{Clip: first, Duration: 6 * time.Second, Impairment: publish.Impairment{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond, Seed: 2}, Changes: []publish.Change{
+		{At: 1200 * time.Millisecond, Clip: clip("320x180", vp9Like)},
+		{At: 2400 * time.Millisecond, Clip: clip("320x180", av1Like)},
+		{At: 3600 * time.Millisecond, Clip: again},
+		{At: 4800 * time.Millisecond, Clip: first},
 	}}); err != nil {
 		t.Fatal(err)
 	}

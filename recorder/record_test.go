@@ -34,7 +34,7 @@ func TestEveryFrameIsRecordedBitForBit(t *testing.T) {
 			if _, err := w.rec.Start(t.Context(), w.actor, w.iv.ID); err != nil {
 				t.Fatal(err)
 			}
-			result, err := cam.play(t.Context(), publish.Options{Duration: 7 * time.Second, Impairment: c.bad})
+			result, err := cam.play(t.Context(), publish.Options{Duration: 4500 * time.Millisecond, Impairment: c.bad})
 			if err != nil {
 				t.Fatal(err)
 			}

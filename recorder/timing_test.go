@@ -22,7 +22,6 @@ type device struct {
 	rnd   *rand.Rand
 	clock trackClock
 	place placement
-	from  int64 // media time of the open segment
 
 	worst  time.Duration // how far a segment was put from where it was captured
 	stalls int
