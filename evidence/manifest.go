@@ -225,7 +225,12 @@ const (
 	// there (P10, P14). Value is the actor's role, or why the observation ended.
 	EventObserverJoined = "observer-joined"
 	EventObserverLeft   = "observer-left"
-	EventClockStep      = "clock-step"
+	// EventQuestion, EventTeamBreak and EventDistress are what observers asked of the
+	// interviewer (P14, P15): Value is "proposed", by the actor, or what came of it.
+	EventQuestion  = "question"
+	EventTeamBreak = "team-break"
+	EventDistress  = "distress"
+	EventClockStep = "clock-step"
 )
 
 // Gap is a stretch of a track that is not in the recording.

@@ -533,3 +533,20 @@ func (s *source) keyFrameForObservers() {
 		}
 	}})
 }
+
+// Remark notes in a running recording what was asked from the observation room:
+// kind is [evidence.EventQuestion], EventTeamBreak or EventDistress, value what came of
+// it, note the question, personal data. Its custody entry is the caller's.
+func (r *Recorder) Remark(ctx context.Context, actor evidence.Actor, interview evidence.ID, kind, value, note string) error {
+	s, err := r.running(ctx, interview)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase.State != evidence.StateRecording && s.phase.State != evidence.StatePaused {
+		return inState(s.phase.State)
+	}
+	s.eventLocked(evidence.Event{At: s.nowLocked(), Kind: kind, Actor: actor.Account, Value: value}, note)
+	return nil
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/internal/memstore"
 	"github.com/toldonce/toldonce/internal/world"
@@ -215,6 +216,10 @@ type studio struct {
 	changed chan struct{}
 }
 
+func (studio) Remark(context.Context, evidence.Actor, evidence.ID, string, string, string) error {
+	return nil
+}
+
 func (studio) AdmitObserver(context.Context, evidence.ID, recorder.Observer) (recorder.Admission, error) {
 	return recorder.Admission{Token: "watch", ExpiresAt: memstore.Start}, nil
 }
@@ -297,7 +302,7 @@ func newHarness(t *testing.T, change ...func(*Config)) *harness {
 	w, s := memstore.World(t)
 	h := &harness{T: t, World: w, store: newMemory(s), studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	cfg := Config{
-		Store: h.store, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Recording: h.studio, Objects: h.store, Keys: h.store, Trust: &seal.Trust{},
+		Store: h.store, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Observing: &observation.Service{Store: s, Access: w.Access}, Recording: h.studio, Objects: h.store, Keys: h.store, Trust: &seal.Trust{},
 		Clock: func() time.Time {
 			now, _ := s.Now(context.Background())
 			return now.Time()

@@ -56,6 +56,10 @@ GET    /interviews/{interview}/tracks/{track}/levels 444444444
 GET    /interviews/{interview}/tracks/{track}/pictures?from=0&until=9 444444444
 POST   /interviews/{interview}/sources       43.333334 {"role":"wide"}
 POST   /interviews/{interview}/observation   43..3.334
+GET    /interviews/{interview}/calls         4.....334
+GET    /interviews/{interview}/notes         43..3.334
+POST   /interviews/{interview}/calls         439939334 {"kind":"question","text":"Which door?"}
+POST   /interviews/{interview}/notes         439939334 {"text":"A note."}
 POST   /interviews/{interview}/start         43.333334
 POST   /interviews/{interview}/pause         43.333334 {"reason":"A break."}
 POST   /interviews/{interview}/resume        43.333334
@@ -131,7 +135,7 @@ func TestAnonymousGetsNothing(t *testing.T) {
 			continue
 		}
 		path := o.path
-		for _, name := range []string{"id", "member", "source", "track", "file", "position"} {
+		for _, name := range []string{"id", "call", "member", "source", "track", "file", "position"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", "0")
 		}
 		w := h.do(call{method: o.method, path: apiPrefix + path, header: map[string]string{"Sec-Fetch-Site": "same-origin"}})

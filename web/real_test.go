@@ -13,6 +13,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/internal/world"
@@ -69,7 +70,7 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 	w.Record = func(iv evidence.Interview, tracks []world.Track) { must(r.record(ctx, iv, tracks)) }
 	h := &harness{T: t, World: w, studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	h.build(Config{
-		Store: s, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Recording: h.studio, Objects: o, Keys: k,
+		Store: s, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Observing: &observation.Service{Store: s, Access: w.Access}, Recording: h.studio, Objects: o, Keys: k,
 		Exports:     disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Grants: w.Access, Software: "test"}),
 		Retention:   retention.New(retention.Config{Store: s, Keys: k, Objects: o, Sealer: authority, Access: w.Access, Logger: slog.New(slog.DiscardHandler), Software: "test"}),
 		Checkpoints: checkpoints, Trust: authority.Trust(), Clock: clock,

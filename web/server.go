@@ -24,6 +24,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
@@ -40,6 +41,7 @@ type Config struct {
 	Consents  *consent.Service
 	Exports   *disclosure.Service
 	Retention *retention.Service
+	Observing *observation.Service
 	Recording Recording
 	Objects   Objects
 	Keys      Keys
@@ -82,6 +84,7 @@ type Server struct {
 	consents    *consent.Service
 	exports     *disclosure.Service
 	retention   *retention.Service
+	observing   *observation.Service
 	recording   Recording
 	objects     Objects
 	keys        Keys
@@ -114,7 +117,7 @@ type Server struct {
 // configuration that cannot be used.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, retention: cfg.Retention, recording: cfg.Recording,
+		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, retention: cfg.Retention, recording: cfg.Recording,
 		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),

@@ -15,6 +15,8 @@ type Viewing interface {
 	AdmitObserver(ctx context.Context, interview evidence.ID, o recorder.Observer) (recorder.Admission, error)
 	OpenView(ctx context.Context, source evidence.ID, token, offer string) (recorder.Session, error)
 	TrickleView(ctx context.Context, source evidence.ID, token string, session evidence.ID, ifMatch, fragment string) (answer, etag string, err error)
+	// Remark notes in the recording what was asked from the observation room.
+	Remark(ctx context.Context, actor evidence.Actor, interview evidence.ID, kind, value, note string) error
 	CloseView(ctx context.Context, source evidence.ID, token string, session evidence.ID) error
 }
 

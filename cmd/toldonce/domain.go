@@ -12,6 +12,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/keyed"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/recorder"
@@ -27,6 +28,7 @@ type domain struct {
 	consent     *consent.Service
 	exports     *disclosure.Service
 	retention   *retention.Service
+	observing   *observation.Service
 	checkpoints *custody.Checkpointer
 }
 
@@ -46,6 +48,7 @@ func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logg
 	}
 	d.consent = consent.New(consent.Config{Store: st.db, Access: d.access, Jurisdiction: in.Jurisdiction})
 	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent})
+	d.observing = &observation.Service{Store: st.db, Access: d.access}
 	wrapped, verifier, err := st.db.LogKey(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the custody log's key: %w", err)

@@ -76,6 +76,12 @@ const (
 	SourceAdd       = "source.add"       // interview
 	InterviewWatch  = "interview.watch"  // interview: live; decided by [Service.Observe] alone
 
+	// In the observation room.
+	InterviewPropose = "interview.propose" // interview: a question, a team break, a distress signal
+	InterviewSettle  = "interview.settle"  // interview: what came of one
+	InterviewCalls   = "interview.calls"   // interview: to read them
+	InterviewNote    = "interview.note"    // interview: one's own notes
+
 	GrantRequest = "grant.request" // interview
 	GrantList    = "grant.list"    // system; the list holds only what the person may know
 	GrantRead    = "grant.read"    // grant

@@ -31,7 +31,7 @@ var actionsByKind = map[string][]string{
 	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent:   {ConsentAttest, ConsentWithdraw},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote},
 	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
 	KindExport:    {ExportApprove, ExportRead, ExportReceive},
 	KindHold:      {HoldLift},
@@ -100,8 +100,9 @@ func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
 	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest}
 	party := []string{GrantRead, GrantRevoke}
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
+	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords, InterviewCalls}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle}
 	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
 		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest}
 	kept := []string{RetentionRead, ErasureRead}
@@ -138,19 +139,19 @@ func everybody() []who {
 			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
 			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead, ExportReceive})},
-		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, []string{InterviewWatch})},
-		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking)},
+		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, watching)},
+		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking, remove(watching, InterviewWatch))},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace})},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
 			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, HoldPlace})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, HoldPlace}, party)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
-			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords, InterviewWatch})},
+			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords}, watching)},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
 	}

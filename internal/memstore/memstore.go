@@ -18,6 +18,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
 )
 
@@ -65,6 +66,8 @@ type Store struct {
 	windows  []access.Window
 	gone     map[access.Delivered]bool
 	refusals map[string]evidence.Instant
+	calls    []observation.Call
+	notes    []observation.Note
 }
 
 // Start is the server time of a new Store.

@@ -21,6 +21,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/keyed"
+	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
 )
 
@@ -31,6 +32,7 @@ type Store interface {
 	consent.Store
 	access.Store
 	keyed.Store
+	observation.Store
 }
 
 // World is an agency at work.

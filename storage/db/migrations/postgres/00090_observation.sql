@@ -1,0 +1,32 @@
+-- +goose Up
+
+-- What observers asked of the interviewer, and what came of it.
+CREATE TABLE observer_call (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    agency          TEXT   NOT NULL,
+    case_id         TEXT   NOT NULL,
+    interview_id    TEXT   NOT NULL,
+    kind            TEXT   NOT NULL,
+    text            TEXT   NOT NULL, -- personal
+    called_by       TEXT   NOT NULL,
+    role            TEXT   NOT NULL,
+    at_us           BIGINT NOT NULL,
+    at              BIGINT NOT NULL,
+    outcome         TEXT   NOT NULL, -- empty while it is open
+    settled_by      TEXT   NOT NULL,
+    settled_us      BIGINT NOT NULL,
+    settled_at      BIGINT NOT NULL
+);
+CREATE INDEX observer_call_interview ON observer_call (interview_id, id);
+
+-- What somebody wrote for herself during an interview.
+CREATE TABLE observer_note (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    agency          TEXT   NOT NULL,
+    interview_id    TEXT   NOT NULL,
+    author          TEXT   NOT NULL,
+    text            TEXT   NOT NULL, -- personal
+    at_us           BIGINT NOT NULL,
+    at              BIGINT NOT NULL
+);
+CREATE INDEX observer_note_author ON observer_note (interview_id, author, id);
