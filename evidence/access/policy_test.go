@@ -142,7 +142,7 @@ func everybody() []who {
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, watching)},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking, remove(watching, InterviewWatch))},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
 			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},

@@ -175,3 +175,41 @@ async function choosePlaceholder(select: Locator): Promise<void> {
   await option.waitFor({ state: 'attached' });
   await select.selectOption((await option.getAttribute('value'))!);
 }
+
+export class MonitorPage {
+  constructor(private readonly page: Page) {}
+
+  readonly video = (): Locator => this.page.locator('video').first();
+  readonly state = (): Locator => this.page.getByRole('status').filter({ hasText: new RegExp(`^\\s*(${t('rec_on')}|${t('rec_break')})\\s*$`) });
+
+  async enter(interview: string): Promise<void> {
+    await this.page.goto(`/interviews/${interview}/monitor`);
+    await this.page.getByRole('button', { name: t('mon_enter') }).click();
+  }
+
+  /** Waits until the picture moves. */
+  async sees(): Promise<void> {
+    await this.video().evaluate(
+      (video: HTMLVideoElement) =>
+        new Promise<void>((resolve) => {
+          let frames = 0;
+          const seen = () => (++frames > 5 ? resolve() : video.requestVideoFrameCallback(seen));
+          video.requestVideoFrameCallback(seen);
+        }),
+    );
+  }
+
+  async propose(question: string): Promise<void> {
+    await this.page.getByLabel(t('mon_question')).fill(question);
+    await this.page.getByRole('button', { name: t('mon_propose') }).click();
+  }
+
+  async press(what: 'mon_ask_break' | 'mon_signal'): Promise<void> {
+    await this.page.getByRole('button', { name: t(what) }).click();
+  }
+
+  async note(text: string): Promise<void> {
+    await this.page.getByLabel(t('mon_note'), { exact: true }).fill(text);
+    await this.page.getByRole('button', { name: t('mon_note_keep') }).click();
+  }
+}

@@ -7,11 +7,11 @@ export interface World {
   interview: string;
 }
 
-/** Made through the API, so that a test that uses it up can be run again. */
-export async function readyInterview(pseudonym: string): Promise<World> {
+/** `watched`: an observer is on the team, and the person agreed to be watched live. Made through the API, so that a test that uses it up can be run again. */
+export async function readyInterview(pseudonym: string, watched = false): Promise<World> {
   const { data: file } = await api('case_manager', 'POST', '/cases', { reference: `${pseudonym} ${Date.now()}` });
   const { data: people } = await api('case_manager', 'GET', '/directory');
-  for (const role of ['interviewer', 'advocate']) {
+  for (const role of watched ? ['interviewer', 'advocate', 'observer'] : ['interviewer', 'advocate']) {
     const account = people.items.find((it: any) => it.role === role);
     await api('case_manager', 'POST', `/cases/${file.id}/team`, { account_id: account.id, role });
   }
@@ -26,7 +26,7 @@ export async function readyInterview(pseudonym: string): Promise<World> {
   });
   await api('interviewer', 'POST', `/cases/${file.id}/consents`, {
     person_id: person.id,
-    purposes: ['record', 'training'],
+    purposes: watched ? ['record', 'observe_live'] : ['record', 'training'],
     given_by: 'self',
     form: 'written',
     document: 'Form 9',

@@ -18,6 +18,7 @@ export const routes: readonly Route[] = [
 
   { path: '/interviews/:interview', load: () => import('./pages/interview/Interview.svelte') },
   { path: '/interviews/:interview/room', load: () => import('./pages/room/Room.svelte'), bare: true },
+  { path: '/interviews/:interview/monitor', load: () => import('./pages/monitor/Monitor.svelte'), bare: true },
   { path: '/interviews/:interview/review', load: () => import('./pages/review/Review.svelte') },
 
   { path: '/grants', load: () => import('./pages/Grants.svelte') },

@@ -74,6 +74,7 @@ function interviewDuty(me: Me, it: Schema['Interview'], grants: Schema['Grant'][
   const title = m.duty_interview({ person: personName(it.person), number: it.number, case: it.case.reference });
   const about = { key: `interview ${it.id}`, title, href: `/interviews/${it.id}` };
   const mine = me.role === 'interviewer';
+  const watches = me.role === 'observer' || me.role === 'advocate';
   const prepares = mine || me.role === 'case_manager' || me.role === 'advocate';
   switch (it.state) {
     case 'recording':
@@ -82,8 +83,8 @@ function interviewDuty(me: Me, it: Schema['Interview'], grants: Schema['Grant'][
         ...about,
         urgency: 'now',
         text: it.state === 'recording' ? m.duty_interview_recording() : m.duty_interview_paused(),
-        href: mine ? `${about.href}/room` : about.href,
-        act: mine ? m.duty_to_room() : m.look(),
+        href: mine ? `${about.href}/room` : watches ? `${about.href}/monitor` : about.href,
+        act: mine ? m.duty_to_room() : watches ? m.interview_watch() : m.look(),
       }];
     case 'ready':
       if (!prepares) return [];

@@ -68,6 +68,7 @@ const actions = [
   'consent.record', 'consent.attest', 'consent.withdraw',
   'interview.plan', 'interview.cancel', 'interview.ready', 'interview.not_ready', 'interview.consent_ended',
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
+  'interview.observe_join', 'interview.observe_leave', 'interview.observe_ended', 'interview.propose', 'interview.settle',
   'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end',
   'export.request', 'export.approve', 'export.read', 'media.deliver',
   'retention.class', 'retention.set', 'retention.keep', 'retention.due', 'retention.lock', 'hold.place', 'hold.lift',

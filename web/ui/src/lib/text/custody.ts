@@ -97,6 +97,23 @@ const sentences: Record<string, Write> = {
   'interview.observe_ended': (_, e, n) => m.log_interview_observe_ended({ interview: interview(e, n) }),
   'interview.observe_join': (who, e, n) => m.log_interview_observe_join({ who, interview: interview(e, n) }),
   'interview.observe_leave': (who, e, n) => m.log_interview_observe_leave({ who, interview: interview(e, n) }),
+  'interview.propose': (who, e, n) => {
+    const about = { who, interview: interview(e, n) };
+    switch (detail(e, 'kind')) {
+      case 'break':
+        return m.log_propose_break(about);
+      case 'distress':
+        return m.log_propose_distress(about);
+      default:
+        return m.log_propose_question(about);
+    }
+  },
+  'interview.settle': (who, e, n) => {
+    const about = { who, interview: interview(e, n) };
+    const outcome = detail(e, 'outcome');
+    return outcome === 'relayed' ? m.log_settle_relayed(about) : outcome === 'not-relayed' ? m.log_settle_not_relayed(about) : m.log_settle_other(about);
+  },
+  'interview.note': (who, e, n) => m.log_note({ who, interview: interview(e, n) }),
   'interview.mark': (who, e, n) =>
     detail(e, 'kind') === 'phase'
       ? m.log_interview_phase({ who, interview: interview(e, n), phase: phaseWord(detail(e, 'value')) })

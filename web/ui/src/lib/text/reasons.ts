@@ -139,6 +139,9 @@ export const reasonTexts: Record<string, () => string> = {
   'login.too_many': m.reason_login_too_many,
   'marker.form': m.reason_marker_form,
   'marker.note': m.reason_marker_note,
+  'observation.many': m.reason_observation_many,
+  'observation.settled': m.reason_observation_settled,
+  'observation.text': m.reason_observation_text,
   'person.age': m.reason_person_age,
   'person.guardian': m.reason_person_guardian,
   'person.guardian.adult': m.reason_person_guardian_adult,
@@ -182,4 +185,5 @@ export const reasonTexts: Record<string, () => string> = {
   'passkey.many': m.reason_passkey_many,
   'passkey.name': m.reason_passkey_name,
   'passkey.refused': m.reason_passkey_refused,
+  'watch.no_consent': m.reason_watch_no_consent,
 };

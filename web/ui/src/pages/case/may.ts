@@ -10,4 +10,5 @@ export const mayRecordConsent = (file: File) => as(file, 'case_manager', 'interv
 export const mayAttestConsent = (file: File) => file.my_roles.length > 0;
 export const mayPlan = (file: File) => as(file, 'case_manager', 'interviewer');
 export const mayConduct = (file: File) => as(file, 'interviewer');
+export const mayWatch = (file: File) => as(file, 'observer', 'advocate', 'interviewer');
 export const mayAskForGrant = (file: File) => file.my_roles.length > 0;
