@@ -8,11 +8,13 @@ import { gzipSync } from 'node:zlib';
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(dist, 'assets/manifest.json'), 'utf8'));
 
+// A page that can be gone to is no part of the page that is open.
 function reach(key, dynamic, seen = new Set()) {
   if (seen.has(key)) return seen;
   seen.add(key);
   const chunk = manifest[key];
-  for (const next of [...(chunk.imports ?? []), ...(dynamic ? (chunk.dynamicImports ?? []) : [])]) reach(next, dynamic, seen);
+  const later = dynamic ? (chunk.dynamicImports ?? []).filter((next) => !/^src\/pages\/.*\.svelte$/.test(next)) : [];
+  for (const next of [...(chunk.imports ?? []), ...later]) reach(next, dynamic, seen);
   return seen;
 }
 
