@@ -73,6 +73,7 @@ type ticket struct {
 	interview evidence.ID
 	observer  Observer
 	expires   time.Duration // of the recorder's clock; without a session
+	past      []evidence.ID // sessions that are over
 	sessions  int
 }
 
@@ -204,6 +205,20 @@ func (ob *observation) view(from evidence.ID, token string, session evidence.ID)
 	return nil, fmt.Errorf("session %s: %w", session, evidence.ErrNotFound)
 }
 
+// was reports whether a session of the token's is over.
+func (ob *observation) was(token string, session evidence.ID) bool {
+	t, err := ob.admitted(token)
+	if err != nil {
+		return false
+	}
+	ob.mu.Lock()
+	defer ob.mu.Unlock()
+	return slices.Contains(t.past, session)
+}
+
+// maxPast bounds how many ended sessions a ticket remembers.
+const maxPast = 64
+
 // TrickleView takes an SDP fragment for an observer's session: see [Recorder.Trickle].
 func (r *Recorder) TrickleView(ctx context.Context, from evidence.ID, token string, session evidence.ID, ifMatch, fragment string) (answer, etag string, err error) {
 	running, err := r.observe.view(from, token, session)
@@ -213,9 +228,12 @@ func (r *Recorder) TrickleView(ctx context.Context, from evidence.ID, token stri
 	return running.Trickle(ctx, ifMatch, fragment)
 }
 
-// CloseView ends an observer's session.
+// CloseView ends an observer's session. One that is over already is no error.
 func (r *Recorder) CloseView(_ context.Context, from evidence.ID, token string, session evidence.ID) error {
 	running, err := r.observe.view(from, token, session)
+	if errors.Is(err, evidence.ErrNotFound) && r.observe.was(token, session) {
+		return nil // over already, which is what was wanted
+	}
 	if err != nil {
 		return err
 	}
@@ -293,7 +311,10 @@ func (ob *observation) left(s *sitting, p *presence, t *ticket, session *monitor
 	defer s.mu.Unlock()
 	ob.mu.Lock()
 	p.views = slices.DeleteFunc(p.views, func(v view) bool { return v.session == session })
-	t.sessions--
+	if t.sessions--; session != nil {
+		t.past = append(t.past, session.ID)
+		t.past = t.past[max(len(t.past)-maxPast, 0):]
+	}
 	t.expires = ob.r.now() + admitFor
 	p.holds--
 	over := p.holds == 0 && !p.gone

@@ -86,8 +86,13 @@ export class Viewer {
       const status = thrown instanceof Answered ? thrown.status : 0;
       if (status === 403 || thrown instanceof NotAdmitted) {
         this.#end(false);
-        this.#set('refused');
-        return;
+        // Asking to be admitted anew tells why.
+        const still = status === 403 && (await this.admitting.token(true).then(() => true, () => false));
+        if (this.#closed) return;
+        if (!still) {
+          this.#set('refused');
+          return;
+        }
       }
       this.#again(status === 401);
     }
