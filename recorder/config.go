@@ -42,6 +42,13 @@ type Config struct {
 	// server behind address translation. Empty: the addresses as they are.
 	PublicIPs []netip.Addr
 
+	// RelayUDP and RelayTCP are where an embedded TURN server listens for peers whose
+	// network lets nothing else through; the recorder closes them. nil: none. RelayHost
+	// is under which name they reach it.
+	RelayUDP  net.PacketConn
+	RelayTCP  net.Listener
+	RelayHost string
+
 	// Software is the program and version that the manifest names.
 	Software string
 	Logger   *slog.Logger // default: discards

@@ -11,6 +11,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/recorder/ingest"
+	"github.com/toldonce/toldonce/recorder/relay"
 	"github.com/toldonce/toldonce/recorder/spool"
 )
 
@@ -22,6 +23,7 @@ type Recorder struct {
 	spool    *spool.Spool
 	ingest   *ingest.Server
 	observe  *observation
+	relay    *relay.Server // nil: none
 	watchers *watchers
 	node     evidence.ID
 	metrics  *counters
@@ -63,6 +65,11 @@ func (r *Recorder) open(ctx context.Context) error {
 	if r.ingest, err = ingest.New(ingest.Config{UDP: r.cfg.UDP, TCP: r.cfg.TCP, PublicIPs: r.cfg.PublicIPs, Logger: r.log}); err != nil {
 		return err
 	}
+	if r.cfg.RelayUDP != nil || r.cfg.RelayTCP != nil {
+		if err := r.openRelay(); err != nil {
+			return err
+		}
+	}
 	r.spool, err = spool.Open(spool.Config{
 		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Backlog: r.cfg.Backlog, Clock: r.cfg.Clock,
 		OnAlarm: func(a spool.Alarm, cause error) {
@@ -98,6 +105,9 @@ func (r *Recorder) Close() error {
 	r.once.Do(func() {
 		close(r.closing)
 		r.observe.close()
+		if r.relay != nil {
+			errs = append(errs, r.relay.Close())
+		}
 		if r.ingest != nil {
 			errs = append(errs, r.ingest.Close())
 		}

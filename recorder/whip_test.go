@@ -336,3 +336,46 @@ func TestMediaOverTCP(t *testing.T) {
 	}
 	c.connect(t, s.Answer)
 }
+
+// A source that reaches nothing but the relay publishes through it.
+func TestMediaThroughTheRelay(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.close()
+			w.turn = true
+			w.open()
+			relay, ok, err := w.rec.Relay()
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			cam := w.camera(evidence.SourceCloseUp)
+			c := newClient(t, nil)
+			i := slices.IndexFunc(relay.URLs, func(u string) bool { return strings.HasSuffix(u, "transport="+transport) })
+			if err := c.pc.SetConfiguration(webrtc.Configuration{
+				ICETransportPolicy: webrtc.ICETransportPolicyRelay,
+				ICEServers:         []webrtc.ICEServer{{URLs: relay.URLs[i : i+1], Username: relay.Username, Credential: relay.Credential}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			offer := c.offer(t)
+			if strings.Contains(offer, "typ host") || !strings.Contains(offer, "typ relay") {
+				t.Fatalf("the client has other ways than the relay:\n%s", offer)
+			}
+			s, err := w.rec.Publish(t.Context(), cam.source.ID, cam.token, offer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.connect(t, s.Answer)
+			if err := w.rec.Unpublish(t.Context(), cam.source.ID, cam.token, s.ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w := newWorld(t)
+	if _, ok, err := w.rec.Relay(); ok || err != nil {
+		t.Errorf("a relay that nobody set up: %v %v", ok, err)
+	}
+}

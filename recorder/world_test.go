@@ -424,6 +424,7 @@ type world struct {
 	rec     *Recorder
 	tcp     net.Listener // nil: none
 	nowhere bool         // objects are thrown away
+	turn    bool         // with a relay
 	ledgers ledgers      // as of the last recorded
 	backlog int64
 }
@@ -502,12 +503,22 @@ func (w *world) open() {
 	if w.nowhere {
 		objects = nowhere{}
 	}
+	var relayUDP net.PacketConn
+	var relayTCP net.Listener
+	if w.turn {
+		if relayUDP, err = net.ListenPacket("udp4", "127.0.0.1:0"); err == nil {
+			relayTCP, err = net.Listen("tcp4", "127.0.0.1:0")
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	if w.real != nil {
 		store, gate = w.real, w.around.Consent
 	}
 	w.rec, err = New(context.Background(), Config{
 		Store: store, Objects: objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
-		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, UDP: udp, TCP: w.tcp, Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, UDP: udp, TCP: w.tcp, RelayUDP: relayUDP, RelayTCP: relayTCP, RelayHost: "127.0.0.1", Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

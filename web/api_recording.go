@@ -24,6 +24,8 @@ type Recording interface {
 	Status(ctx context.Context, interview evidence.ID) (recorder.Status, error)
 	Watch(interview evidence.ID) (changed <-chan struct{}, cancel func())
 	Viewing
+	// Relay returns a credential for the embedded TURN server, if there is one.
+	Relay() (c recorder.Relay, ok bool, err error)
 }
 
 // allow asks the policy about an interview.
@@ -151,7 +153,10 @@ func (s *Server) addSource(ctx context.Context, a evidence.Actor, in *addSourceI
 		return nil, err
 	}
 	src, token, err := s.recording.CreateSource(ctx, a, in.ID, in.Body.Role)
-	return answerErr(s.newSource(src, token), err)
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.newSource(src, token))
 }
 
 func (s *Server) renewSourceToken(ctx context.Context, a evidence.Actor, in *sourcePath) (*answer[NewSource], error) {
@@ -165,14 +170,27 @@ func (s *Server) renewSourceToken(ctx context.Context, a evidence.Actor, in *sou
 	for _, src := range sources {
 		if src.ID == in.Source {
 			token, err := s.recording.RenewSource(ctx, a, src)
-			return answerErr(s.newSource(src, token), err)
+			if err != nil {
+				return nil, err
+			}
+			return answerErr(s.newSource(src, token))
 		}
 	}
 	return nil, evidence.ErrNotFound
 }
 
-func (s *Server) newSource(src evidence.Source, token string) NewSource {
-	return NewSource{SourceID: src.ID, Name: src.Name, Role: src.Role, WHIP: s.baseURL + "/whip/" + string(src.ID), Token: token}
+func (s *Server) newSource(src evidence.Source, token string) (NewSource, error) {
+	relays, err := s.iceServers()
+	return NewSource{SourceID: src.ID, Name: src.Name, Role: src.Role, WHIP: s.baseURL + "/whip/" + string(src.ID), Token: token, ICEServers: relays}, err
+}
+
+// iceServers are the relays that a peer may use; none if there is none.
+func (s *Server) iceServers() ([]ICEServer, error) {
+	c, ok, err := s.recording.Relay()
+	if err != nil || !ok {
+		return []ICEServer{}, err
+	}
+	return []ICEServer{{URLs: c.URLs, Username: c.Username, Credential: c.Credential}}, nil
 }
 
 // statusAnswer is the answer for what the recorder says.

@@ -220,6 +220,11 @@ func (studio) Remark(context.Context, evidence.Actor, evidence.ID, string, strin
 	return nil
 }
 
+// relayed is the relay of the harness.
+var relayed = recorder.Relay{URLs: []string{"turn:relay.example:3478?transport=udp"}, Username: "1:x", Credential: "secret"}
+
+func (studio) Relay() (recorder.Relay, bool, error) { return relayed, true, nil }
+
 func (studio) AdmitObserver(context.Context, evidence.ID, recorder.Observer) (recorder.Admission, error) {
 	return recorder.Admission{Token: "watch", ExpiresAt: memstore.Start}, nil
 }

@@ -56,11 +56,19 @@ type InterviewTrack struct {
 
 // NewSource is a source at the one moment when its token is shown.
 type NewSource struct {
-	SourceID evidence.ID         `json:"source_id" doc:"Source."`
-	Name     string              `json:"name" doc:"Unique in the interview."`
-	Role     evidence.SourceRole `json:"role" doc:"What it shows or hears."`
-	WHIP     string              `json:"whip" doc:"Where to publish: a WHIP endpoint (RFC 9725) that takes H.264 (VP9 and AV1 too) and Opus."`
-	Token    string              `json:"token" doc:"Bearer token of the endpoint. It is shown once and replaces an earlier one of the same source."`
+	SourceID   evidence.ID         `json:"source_id" doc:"Source."`
+	Name       string              `json:"name" doc:"Unique in the interview."`
+	Role       evidence.SourceRole `json:"role" doc:"What it shows or hears."`
+	WHIP       string              `json:"whip" doc:"Where to publish: a WHIP endpoint (RFC 9725) that takes H.264 (VP9 and AV1 too) and Opus."`
+	Token      string              `json:"token" doc:"Bearer token of the endpoint. It is shown once and replaces an earlier one of the same source."`
+	ICEServers []ICEServer         `json:"ice_servers" doc:"Relays for networks that let nothing else through; empty where the operator set up none."`
+}
+
+// ICEServer is a TURN relay, as browsers take it.
+type ICEServer struct {
+	URLs       []string `json:"urls" doc:"Addresses (RFC 7065)."`
+	Username   string   `json:"username" doc:"User name, good for six hours."`
+	Credential string   `json:"credential" doc:"Password."`
 }
 
 type planInterviewInput struct {

@@ -41,10 +41,11 @@ func (v viewing) Unpublish(ctx context.Context, source evidence.ID, token string
 
 // Observation lets somebody watch an interview live.
 type Observation struct {
-	Token     string        `json:"token" doc:"Bearer token of the WHEP endpoints below. It is shown once, is yours alone, and is good for a first session until expires_at; then for as long as a session lasts, and a minute more."`
-	ExpiresAt time.Time     `json:"expires_at" doc:"When it ends if no session was begun."`
-	Role      evidence.Role `json:"role" doc:"The role on the case by which you watch." enum:"interviewer,observer,advocate"`
-	Sources   []LiveSource  `json:"sources" doc:"Cameras and microphones, in order of creation. More may join: see the status."`
+	Token      string        `json:"token" doc:"Bearer token of the WHEP endpoints below. It is shown once, is yours alone, and is good for a first session until expires_at; then for as long as a session lasts, and a minute more."`
+	ExpiresAt  time.Time     `json:"expires_at" doc:"When it ends if no session was begun."`
+	Role       evidence.Role `json:"role" doc:"The role on the case by which you watch." enum:"interviewer,observer,advocate"`
+	ICEServers []ICEServer   `json:"ice_servers" doc:"Relays for networks that let nothing else through; empty where the operator set up none."`
+	Sources    []LiveSource  `json:"sources" doc:"Cameras and microphones, in order of creation. More may join: see the status."`
 }
 
 // LiveSource is a source as an observer gets it.
@@ -71,7 +72,11 @@ func (s *Server) observeInterview(ctx context.Context, a evidence.Actor, in *IDP
 	if err != nil {
 		return nil, err
 	}
-	out := Observation{Token: admission.Token, ExpiresAt: admission.ExpiresAt.Time(), Role: role, Sources: make([]LiveSource, 0, len(sources))}
+	relays, err := s.iceServers()
+	if err != nil {
+		return nil, err
+	}
+	out := Observation{ICEServers: relays, Token: admission.Token, ExpiresAt: admission.ExpiresAt.Time(), Role: role, Sources: make([]LiveSource, 0, len(sources))}
 	for _, src := range sources {
 		out.Sources = append(out.Sources, LiveSource{SourceRef: sourceRef(src), WHEP: s.baseURL + "/whep/" + string(src.ID)})
 	}

@@ -111,6 +111,11 @@ func (w whip) publish(c *gin.Context) {
 		w.refuse(c, err)
 		return
 	}
+	if relay, ok, err := w.recording.Relay(); err == nil && ok { // without one, or its credential, the way is direct
+		for _, link := range relay.Links() { // RFC 9725 section 4.4
+			c.Writer.Header().Add("Link", link)
+		}
+	}
 	h := c.Writer.Header()
 	h.Set("Location", w.base+string(source)+"/"+string(session.ID))
 	h.Set("ETag", session.ETag)

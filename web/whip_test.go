@@ -50,7 +50,7 @@ func (p publishing) Unpublish(_ context.Context, source evidence.ID, token strin
 }
 
 func whipServer(p Publishing) http.Handler {
-	s := &Server{log: slog.New(slog.NewTextHandler(io.Discard, nil)), metrics: newMetrics(prometheus.NewRegistry())}
+	s := &Server{recording: studio{}, log: slog.New(slog.NewTextHandler(io.Discard, nil)), metrics: newMetrics(prometheus.NewRegistry())}
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(s.identify, s.observe, s.recoverPanic, s.securityHeaders, s.limit)
@@ -84,7 +84,8 @@ func TestWHIPStatuses(t *testing.T) {
 		status       int
 		want         map[string]string // headers
 	}{
-		{"created", "POST", endpoint, sdp, "v=0", nil, 201, map[string]string{"Location": session, "ETag": `"ice1"`, "Content-Type": "application/sdp", "Accept-Patch": typeFragment, "Access-Control-Allow-Origin": "*"}},
+		{"created", "POST", endpoint, sdp, "v=0", nil, 201, map[string]string{"Location": session, "ETag": `"ice1"`, "Content-Type": "application/sdp", "Accept-Patch": typeFragment, "Access-Control-Allow-Origin": "*",
+			"Link": `<turn:relay.example:3478?transport=udp>; rel="ice-server"; username="1:x"; credential="secret"; credential-type="password"`}},
 		{"parameters of the type", "POST", endpoint, with(sdp, "Content-Type", "application/sdp; charset=utf-8"), "v=0", nil, 201, nil},
 		{"accepts anything", "POST", endpoint, with(sdp, "Accept", "*/*"), "v=0", nil, 201, nil},
 		{"accepts SDP", "POST", endpoint, with(sdp, "Accept", "text/html, application/sdp;q=0.5"), "v=0", nil, 201, nil},

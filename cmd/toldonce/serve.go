@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ type serveOptions struct {
 	mediaAddr string
 	mediaTCP  string
 	mediaIPs  []string
+	turnAddr  string
+	turnHost  string
 	reserve   int64 // MiB of disk kept for recording on when it is full
 	proxies   []string
 	metrics   string // bearer token of /metrics; empty: this machine only
@@ -94,6 +97,8 @@ func addServeFlags(opt *options, cmd *cobra.Command, o *serveOptions) {
 	f.BoolVar(&o.tlsLocal, "tls-local", false, "use the local authority that init made")
 	f.StringVar(&o.mediaAddr, "media-addr", env("TOLDONCE_MEDIA_ADDR", ""), "UDP address for cameras' media (TOLDONCE_MEDIA_ADDR; default: host and port of --listen)")
 	f.StringVar(&o.mediaTCP, "media-tcp", env("TOLDONCE_MEDIA_TCP", ""), "TCP address for media from networks that block UDP (TOLDONCE_MEDIA_TCP; default: none)")
+	f.StringVar(&o.turnAddr, "turn-addr", env("TOLDONCE_TURN_ADDR", ""), "UDP and TCP address of a built-in TURN relay for closed networks (TOLDONCE_TURN_ADDR; default: none)")
+	f.StringVar(&o.turnHost, "turn-host", env("TOLDONCE_TURN_HOST", ""), "name or address under which cameras reach the relay (TOLDONCE_TURN_HOST; default: that of --public-url)")
 	f.Int64Var(&o.reserve, "spool-reserve", 1024, "MiB of disk to keep for recording on when the disk is full: 1024 last four cameras about 20 minutes")
 	f.StringSliceVar(&o.proxies, "trusted-proxy", splitList(env("TOLDONCE_TRUSTED_PROXY", "")), "addresses of proxies whose word on the client's address is taken (TOLDONCE_TRUSTED_PROXY; default: none)")
 	f.StringSliceVar(&o.mediaIPs, "media-ip", splitList(env("TOLDONCE_MEDIA_IP", "")), "addresses to announce to cameras in place of the machine's own (TOLDONCE_MEDIA_IP)")
@@ -188,7 +193,7 @@ func serve(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.
 
 // run starts the recorder, answers requests until ctx ends, and ends in order.
 func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions, config *tls.Config, clock evidence.Clock, ready func(*server) error) (err error) {
-	media, err := o.media(listener.Addr().(*net.TCPAddr))
+	media, err := o.media(listener.Addr().(*net.TCPAddr), s.url)
 	if err != nil {
 		return err
 	}
@@ -252,7 +257,7 @@ func (s *server) remind(ctx context.Context) error {
 }
 
 // media opens the sockets that cameras send to.
-func (o serveOptions) media(at *net.TCPAddr) (recorder.Config, error) {
+func (o serveOptions) media(at *net.TCPAddr, public string) (recorder.Config, error) {
 	var c recorder.Config
 	for _, text := range o.mediaIPs {
 		ip, err := netip.ParseAddr(text)
@@ -274,7 +279,27 @@ func (o serveOptions) media(at *net.TCPAddr) (recorder.Config, error) {
 			return c, errors.Join(fmt.Errorf("opening the TCP address for media (--media-tcp): %w", err), c.UDP.Close())
 		}
 	}
-	return c, nil
+	if o.turnAddr == "" {
+		return c, nil
+	}
+	c.RelayHost = o.turnHost
+	if c.RelayHost == "" {
+		if at, err := url.Parse(public); err == nil {
+			c.RelayHost = at.Hostname()
+		}
+	}
+	if c.RelayUDP, err = net.ListenPacket("udp", o.turnAddr); err == nil {
+		c.RelayTCP, err = net.Listen("tcp", c.RelayUDP.LocalAddr().String())
+	}
+	if err != nil {
+		err = fmt.Errorf("opening the address of the relay (--turn-addr): %w", err)
+		for _, open := range []io.Closer{c.UDP, c.TCP, c.RelayUDP} {
+			if open != nil {
+				err = errors.Join(err, open.Close())
+			}
+		}
+	}
+	return c, err
 }
 
 // software is how this program names itself in what it signs.

@@ -143,7 +143,7 @@ test('glass to glass @bench', async ({ person }) => {
           }
           const delay = now - time;
           if (delay >= 0 && delay < 5_000) out.push(delay);
-          if (out.length >= 600) resolve(out.slice(100));
+          if (out.length >= 330) resolve(out.slice(30));
           else video.requestVideoFrameCallback(seen);
         };
         video.requestVideoFrameCallback(seen);

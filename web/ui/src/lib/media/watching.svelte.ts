@@ -2,7 +2,7 @@
 // each camera as it joins.
 import { api, ok, type Schema } from '../api/client';
 import { asProblem, type Problem } from '../api/problem';
-import { NotAdmitted, Viewer, type ViewState } from './whep';
+import { NotAdmitted, Viewer, type Admission, type ViewState } from './whep';
 
 /** One camera or microphone on screen. */
 export interface View {
@@ -18,7 +18,6 @@ export class Watching {
   problem = $state.raw<Problem>();
   #viewers = new Map<string, { viewer: Viewer; name: string }>();
   #admission: Promise<Schema['Observation']> | undefined;
-  #token = '';
 
   constructor(readonly interview: string) {}
 
@@ -29,7 +28,7 @@ export class Watching {
       if (this.#viewers.has(track.source_id)) continue;
       const entry = { name: track.source, viewer: undefined as unknown as Viewer };
       this.#viewers.set(track.source_id, entry);
-      entry.viewer = new Viewer(new URL(`/whep/${track.source_id}`, location.href).href, { token: (renew) => this.#admit(renew) }, () => this.#show());
+      entry.viewer = new Viewer(new URL(`/whep/${track.source_id}`, location.href).href, { admit: (renew) => this.#admit(renew) }, () => this.#show());
     }
     this.#show();
   }
@@ -52,12 +51,11 @@ export class Watching {
     this.views = [...this.#viewers].flatMap(([source, { viewer, name }]) => (viewer ? [{ source, name, stream: viewer.stream, state: viewer.state }] : []));
   }
 
-  async #admit(renew: boolean): Promise<string> {
+  async #admit(renew: boolean): Promise<Admission> {
     if (renew) this.#admission = undefined;
     this.#admission ??= ok(api.POST('/interviews/{id}/observation', { params: { path: { id: this.interview } } }));
     try {
-      this.#token = (await this.#admission).token;
-      return this.#token;
+      return await this.#admission;
     } catch (thrown) {
       this.#admission = undefined;
       const problem = asProblem(thrown);

@@ -11,9 +11,15 @@ const patience = 3_000;
 /** Waits between tries, ms. */
 const waits = [300, 1_000, 2_000, 3_000];
 
-/** Who lets the page watch: a token, and a new one when that has ended. */
+/** A token to watch with, and relays for networks that let nothing else through. */
+export interface Admission {
+  token: string;
+  ice_servers: RTCIceServer[];
+}
+
+/** Who lets the page watch: an admission, and a new one when that has ended. */
 export interface Admitting {
-  token: (renew: boolean) => Promise<string>;
+  admit: (renew: boolean) => Promise<Admission>;
 }
 
 /** Watches one source until closed. Not to be used again after close. */
@@ -56,6 +62,9 @@ export class Viewer {
     this.#end(false);
     const pc = (this.#pc = new RTCPeerConnection());
     try {
+      const admission = await this.admitting.admit(renew);
+      this.#used = admission.token;
+      pc.setConfiguration({ iceServers: admission.ice_servers });
       for (const kind of ['video', 'audio'] as const) {
         const { receiver, ...rest } = transceive(pc, kind);
         const codecs = kind === 'video' ? preferVideo(RTCRtpReceiver.getCapabilities('video')?.codecs ?? []) : [];
@@ -68,7 +77,6 @@ export class Viewer {
       const offer = await pc.createOffer();
       await pc.setLocalDescription({ type: 'offer', sdp: prepareOffer(offer.sdp ?? '') });
       await gathered(pc);
-      this.#used = await this.admitting.token(renew);
       const response = await fetch(this.endpoint, {
         method: 'POST',
         headers: { Authorization: `Bearer ${this.#used}`, 'Content-Type': 'application/sdp' },
@@ -87,7 +95,7 @@ export class Viewer {
       if (status === 403 || thrown instanceof NotAdmitted) {
         this.#end(false);
         // Asking to be admitted anew tells why.
-        const still = status === 403 && (await this.admitting.token(true).then(() => true, () => false));
+        const still = status === 403 && (await this.admitting.admit(true).then(() => true, () => false));
         if (this.#closed) return;
         if (!still) {
           this.#set('refused');

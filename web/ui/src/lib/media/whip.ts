@@ -7,6 +7,8 @@ import { prepareOffer, preferVideo } from './sdp';
 export interface Endpoint {
   whip: string;
   token: string;
+  /** Relays for networks that let nothing else through. */
+  ice_servers: RTCIceServer[];
 }
 
 export type PublishState =
@@ -124,10 +126,11 @@ export class Publisher {
         // A browser without the preference keeps its own.
       });
     }
+    this.#current ??= await this.#endpoint();
+    pc.setConfiguration({ iceServers: this.#current.ice_servers });
     const offer = await pc.createOffer();
     await pc.setLocalDescription({ type: 'offer', sdp: prepareOffer(offer.sdp ?? '') });
     await gathered(pc);
-    this.#current ??= await this.#endpoint();
     const response = await fetch(this.#current.whip, {
       method: 'POST',
       headers: { Authorization: `Bearer ${this.#current.token}`, 'Content-Type': 'application/sdp' },

@@ -49,7 +49,7 @@ export class Sending {
         const made = await ok(api.POST('/interviews/{id}/sources', { params: { path: { id: this.interview } }, body: { role: this.role } }));
         this.source = made.source_id;
         this.name = made.name;
-        this.#first = { whip: made.whip, token: made.token };
+        this.#first = { whip: made.whip, token: made.token, ice_servers: made.ice_servers };
       }
     }
     const publisher = new Publisher(this.capture.stream, () => this.#endpoint(), () => this.#told(publisher));
@@ -75,7 +75,7 @@ export class Sending {
     if (first) return first;
     const path = { id: this.interview, source: this.source };
     const made = await ok(api.POST('/interviews/{id}/sources/{source}/token', { params: { path } }));
-    return { whip: made.whip, token: made.token };
+    return { whip: made.whip, token: made.token, ice_servers: made.ice_servers };
   }
 
   #told(publisher: Publisher): void {
