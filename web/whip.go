@@ -69,7 +69,7 @@ func (w whip) preflight(methods string) gin.HandlerFunc {
 		h := c.Writer.Header()
 		h.Set("Allow", methods)
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, ETag")
 		h.Set("Access-Control-Max-Age", "600")
 		if strings.HasPrefix(methods, post) {
 			h.Set("Accept-Post", typeSDP)
@@ -136,6 +136,9 @@ func (w whip) trickle(c *gin.Context) {
 		return
 	}
 	match := c.GetHeader("If-Match")
+	if match == "" {
+		match = c.GetHeader("ETag") // as clients that were made for the drafts of RFC 9725 send it
+	}
 	if match == "" {
 		w.refuse(c, newProblem(http.StatusPreconditionRequired, "whip.if_match", "Send If-Match with the session's entity tag, or * to restart ICE."))
 		return

@@ -104,7 +104,7 @@ func TestWHIPStatuses(t *testing.T) {
 		{"not ready", "POST", endpoint, sdp, "v=0", notReady, 403, nil},
 		{"publishing already", "POST", endpoint, sdp, "v=0", evidence.ErrConflict, 409, nil},
 		{"busy", "POST", endpoint, sdp, "v=0", evidence.ErrUnavailable, 503, map[string]string{"Retry-After": "5"}},
-		{"preflight", "OPTIONS", endpoint, map[string]string{"Origin": "https://elsewhere.example"}, "", nil, 204, map[string]string{"Accept-Post": typeSDP, "Access-Control-Allow-Methods": "POST, OPTIONS", "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match"}},
+		{"preflight", "OPTIONS", endpoint, map[string]string{"Origin": "https://elsewhere.example"}, "", nil, 204, map[string]string{"Accept-Post": typeSDP, "Access-Control-Allow-Methods": "POST, OPTIONS", "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, ETag"}},
 		{"preflight of a session", "OPTIONS", session, nil, "", nil, 204, map[string]string{"Access-Control-Allow-Methods": "PATCH, DELETE, OPTIONS"}},
 		{"get", "GET", endpoint, sdp, "", nil, 405, map[string]string{"Allow": "POST, OPTIONS"}},
 		{"put on a session", "PUT", session, sdp, "", nil, 405, map[string]string{"Allow": "PATCH, DELETE, OPTIONS"}},
@@ -112,6 +112,7 @@ func TestWHIPStatuses(t *testing.T) {
 
 		{"trickle", "PATCH", session, frag, "a=candidate", nil, 204, nil},
 		{"restart", "PATCH", session, with(frag, "If-Match", "*"), "a=ice-ufrag", nil, 200, map[string]string{"ETag": `"ice2"`, "Content-Type": typeFragment}},
+		{"an entity tag as drafts had it", "PATCH", session, with(frag, "If-Match", "", "ETag", `"ice1"`), "a=candidate", nil, 204, nil},
 		{"no If-Match", "PATCH", session, with(frag, "If-Match", ""), "a=", nil, 428, nil},
 		{"weak tag", "PATCH", session, with(frag, "If-Match", `W/"ice1"`), "a=", nil, 412, nil},
 		{"two tags", "PATCH", session, with(frag, "If-Match", `"a", "b"`), "a=", nil, 412, nil},
