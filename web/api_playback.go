@@ -61,7 +61,7 @@ func (s *Server) playback(ctx context.Context, a evidence.Actor, in *IDPath) (*a
 		return nil, err
 	}
 	out := Playback{Interview: in.ID, Playlist: playlistPath(in.ID) + "main.m3u8", LiveUntil: p.Until.Time(),
-		Grants: make([]evidence.ID, 0, len(p.Grants)), Sources: make([]PlaybackSource, 0, len(sources)), Parts: []PlaybackPart{}, Events: []PlaybackEvent{}}
+		Grants: make([]evidence.ID, 0, len(p.Grants)), Sources: make([]PlaybackSource, 0, len(sources)), Parts: []PlaybackPart{}, Events: []PlaybackEvent{}, Gaps: []PlaybackGap{}}
 	for _, g := range p.Grants {
 		out.Grants = append(out.Grants, g.ID)
 	}
@@ -110,6 +110,23 @@ func (p *Playback) describe(m evidence.Manifest, spans []TimelineSpan) {
 			p.Events = append(p.Events, PlaybackEvent{At: e.At, Kind: e.Kind, Value: e.Value})
 		}
 	}
+	for _, g := range m.Gaps {
+		if g.End > g.Start && p.tells(g.Track) && within(evidence.Range{From: g.Start, Until: g.End}) {
+			p.Gaps = append(p.Gaps, PlaybackGap{Span: Span{From: g.Start, Until: g.End}, Track: g.Track, Cause: g.Cause})
+		}
+	}
+}
+
+// tells reports whether a track is among those that may be played.
+func (p *Playback) tells(track evidence.ID) bool {
+	for _, src := range p.Sources {
+		for _, t := range src.Tracks {
+			if t.ID == track {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *Server) heartbeat(ctx context.Context, a evidence.Actor, in *IDPath) (*answer[Heartbeat], error) {

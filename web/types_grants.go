@@ -98,6 +98,14 @@ type Playback struct {
 	Sources   []PlaybackSource `json:"sources" doc:"What may be played, per source."`
 	Parts     []PlaybackPart   `json:"parts" doc:"The unbroken stretches of the recording that your ranges touch."`
 	Events    []PlaybackEvent  `json:"events" doc:"Breaks, phases and marks inside your ranges."`
+	Gaps      []PlaybackGap    `json:"gaps" doc:"Stretches inside your ranges of which a track has nothing, as sealed."`
+}
+
+// PlaybackGap is a stretch of which a track has nothing.
+type PlaybackGap struct {
+	Span
+	Track evidence.ID `json:"track_id" doc:"Track."`
+	Cause string      `json:"cause" doc:"Why: packet-loss, capture-stall, source-away, pause, restart, damaged." example:"packet-loss"`
 }
 
 // PlaybackSource is what may be played of a source.

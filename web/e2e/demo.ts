@@ -17,6 +17,8 @@ export interface Demo {
   case_id: string;
   interview_id: string;
   sealed_interview_id: string;
+  /** Of three hours, for the figures alone. */
+  long_interview_id?: string;
   trust: string;
 }
 

@@ -122,7 +122,7 @@ export class RoomPage {
 export class ReviewPage {
   constructor(private readonly page: Page) {}
 
-  readonly video = (): Locator => this.page.locator('video');
+  readonly video = (): Locator => this.page.locator('video').first();
   readonly dark = (): Locator => this.page.getByRole('alert');
 
   async open(interview: string): Promise<void> {

@@ -123,7 +123,7 @@ test('a player without its heartbeat goes dark within two seconds, and goes on w
   complaints.expect(/ERR_FAILED/);
   const { page } = await person('interviewer'); // the demonstration gives her a grant
   await page.goto(`/interviews/${demo.sealed_interview_id}/review`);
-  const video = page.locator('video');
+  const video = page.locator('video').first();
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.readyState)).toBeGreaterThanOrEqual(2);
   await page.keyboard.press('l');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(4);

@@ -60,6 +60,9 @@ func journeys(t *testing.T, stores ...string) {
 func demonstration(t *testing.T, program string, stores []string) []byte {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	cmd := exec.CommandContext(ctx, program, "demo", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--json")
+	if os.Getenv("TOLDONCE_BENCH") != "" {
+		cmd.Args = append(cmd.Args, "--long", "3h")
+	}
 	cmd.Env = append(os.Environ(), stores...)
 	var log bytes.Buffer // read once the process has ended
 	cmd.Stderr = &log

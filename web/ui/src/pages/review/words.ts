@@ -28,3 +28,17 @@ export function eventWords(event: Schema['PlaybackEvent']): string | undefined {
       return undefined;
   }
 }
+
+/** Why a track has nothing of a stretch. */
+export function gapWord(cause: string): string {
+  switch (cause) {
+    case 'packet-loss':
+      return m.gap_loss();
+    case 'source-away':
+      return m.gap_away();
+    case 'capture-stall':
+      return m.gap_stall();
+    default:
+      return m.gap_other();
+  }
+}
