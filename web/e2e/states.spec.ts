@@ -127,7 +127,6 @@ test('a player without its heartbeat goes dark within two seconds, and goes on w
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.readyState)).toBeGreaterThanOrEqual(2);
   await page.keyboard.press('l');
   await expect.poll(() => video.evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(4);
-  await page.keyboard.press('k');
   await expect(page.getByRole('button', { name: t('pause'), exact: true })).toBeVisible();
 
   let lostAt = 0;
