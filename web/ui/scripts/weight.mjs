@@ -37,7 +37,8 @@ for (const page of pages) {
 }
 const heaviest = Math.max(...pages.map((page) => weigh(new Set([...entry, ...reach(page, false)]))));
 const review = 'src/pages/review/Review.svelte';
-const player = weigh(new Set([...entry, ...reach(review, true)].filter((key) => !pages.includes(key) || key === review)));
+// What plays is all that the page fetches before the first picture; a dialog that is opened later is not.
+const player = weigh(new Set([...entry, ...reach(review, false), ...reach('src/lib/player/player.ts', true)]));
 console.log(`first load: ${kB(weigh(entry))} of compressed script, heaviest page ${kB(heaviest)}; with the player ${kB(player)}`);
 if (player > 350_000) {
   failed = true;
