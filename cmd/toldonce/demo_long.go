@@ -57,7 +57,7 @@ func (b *demoBuilder) longRecording(ctx context.Context, length time.Duration) e
 	for _, login := range []string{"interviewer", "prosecutor"} {
 		g, err := b.access.RequestGrant(ctx, b.actors[login], access.Request{
 			Interview: id, Source: access.AllSources, To: b.actors[login].Account, Asked: evidence.Range{From: 0, Until: l.length},
-			NotAfter: evidence.At(b.clock().AddDate(0, 1, 0)), Purpose: "Try a long recording", Basis: demoLaw})
+			NotAfter: evidence.At(b.clock().AddDate(0, 1, 0)), Purpose: "Try a long recording", Basis: demoLaw, RestsOn: access.OnLaw})
 		if err != nil {
 			return err
 		}
