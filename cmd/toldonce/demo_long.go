@@ -200,7 +200,7 @@ func (l *longMaker) copySegments(ctx context.Context, from evidence.Interview, o
 	}
 	var media []evidence.Segment
 	for _, s := range all {
-		if s.Leaf.Track != old || s.Leaf.Part != 1 || s.Leaf.Kind == evidence.LeafInit && s.Leaf.Init != 0 || s.Leaf.Init != 0 {
+		if s.Leaf.Track != old || s.Leaf.Kind != evidence.LeafInit && s.Leaf.Kind != evidence.LeafMedia || s.Leaf.Part != 1 || s.Leaf.Kind == evidence.LeafInit && s.Leaf.Init != 0 || s.Leaf.Init != 0 {
 			continue
 		}
 		cipher, err := l.b.objects.Get(ctx, s.ObjectKey, s.ObjectVersion)

@@ -200,7 +200,7 @@ func (w *work) track(ctx context.Context, t evidence.Track, all []evidence.Segme
 		case s.Leaf.Track != t.ID:
 		case s.Leaf.Kind == evidence.LeafInit:
 			inits[s.Leaf.Init] = s
-		default:
+		case s.Leaf.Kind == evidence.LeafMedia:
 			mine = append(mine, s)
 		}
 	}

@@ -178,6 +178,8 @@ func record(t *testing.T, damage func(kind evidence.TrackKind, index int, frame 
 			at += int64(sample.Dur)
 		}
 		flush()
+		// What else a track has is neither seen nor heard.
+		s.add(t, evidence.Leaf{Kind: evidence.LeafLedger, Track: track.ID}, []byte("{}"))
 	}
 	return s
 }
