@@ -127,7 +127,9 @@ const sentences: Record<string, Write> = {
   'grant.reject': (who, e, n) => m.log_grant_reject({ who, to: account(e, 'to', n) }),
   'grant.revoke': (who, e, n) => m.log_grant_revoke({ who, to: account(e, 'to', n) }),
   'grant.end': (_, e, n) => m.log_grant_end({ to: account(e, 'to', n) }),
-  'media.deliver': (who, e, n) => m.log_media_deliver({ who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) }),
+  'media.deliver': (who, e, n) =>
+    // A window without length was opened by what comes before the first picture.
+    detail(e, 'from') === detail(e, 'until') ? m.log_media_open({ who, what: tracks(e, n) }) : m.log_media_deliver({ who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) }),
   'media.preview': (who, e, n) => {
     const values = { who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) };
     return detail(e, 'what') === 'levels' ? m.log_media_levels(values) : m.log_media_pictures(values);
