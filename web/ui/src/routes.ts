@@ -4,6 +4,7 @@ import type { Route } from '$lib/router.svelte';
 export const routes: readonly Route[] = [
   { path: '/', load: () => import('./pages/Start.svelte') },
   { path: '/welcome', load: () => import('./pages/Welcome.svelte'), open: true, bare: true },
+  { path: '/help', load: () => import('./pages/help/Help.svelte') },
   { path: '/account', load: () => import('./pages/MyAccount.svelte') },
 
   { path: '/cases', load: () => import('./pages/Cases.svelte') },
