@@ -246,3 +246,35 @@ test('the whole way to a decision works by keyboard', async ({ person }) => {
   await expect(dialog).toBeHidden();
   await expect(page.getByRole('button', { name: t('grant_revoke') }).first()).toBeFocused();
 });
+
+test('a grant that ends while it is used darkens the player, and help lies over the page', async ({ person }) => {
+  const { page } = await person('interviewer');
+  await page.route('**/playback', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), live_until: new Date(Date.now() + 4_000).toISOString() } });
+  });
+  await page.goto(`/interviews/${demo.sealed_interview_id}/review`);
+  await expect(page.getByText(t('dark_over'))).toBeVisible({ timeout: 15_000 });
+  expect(await page.locator('video').evaluateAll((all) => all.map((it) => (it as HTMLVideoElement).readyState))).toEqual([0, 0]);
+  await look(page, 'expired');
+
+  await page.getByRole('button', { name: t('help'), exact: true }).click();
+  await expect(page.getByRole('dialog').getByText('Guide for interviewers').or(page.getByRole('dialog').getByText('In the room'))).toBeVisible();
+  await look(page, 'help');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: t('help'), exact: true })).toBeFocused();
+});
+
+test('the custody log that is shown is kept as a file', async ({ person }) => {
+  const { page } = await person('case_manager');
+  await page.goto(`/cases/${demo.case_id}/custody`);
+  await page.getByLabel(t('log_filter'), { exact: true }).selectOption('interview');
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: /^Save these \d+ lines/ }).click();
+  const file = await saving;
+  expect(file.suggestedFilename()).toMatch(/^custody-log-\d{4}-\d\d-\d\d\.csv$/);
+  const text = await (await file.createReadStream()).toArray().then((parts) => Buffer.concat(parts).toString('utf8'));
+  expect(text).toContain('interview.seal');
+  expect(text).not.toContain('case.open');
+  await look(page, 'custody-kept');
+});
