@@ -16,8 +16,9 @@ test('two cameras in step, by keys, and asking for the stretch between in and ou
   await ready(1);
   await page.keyboard.press('l');
   await expect.poll(() => time(0)).toBeGreaterThan(2);
-  const apart = await videos.evaluateAll((all) => Math.abs((all[0] as HTMLVideoElement).currentTime - (all[1] as HTMLVideoElement).currentTime));
-  expect(apart).toBeLessThan(0.5);
+  await expect
+    .poll(() => videos.evaluateAll((all) => Math.abs((all[0] as HTMLVideoElement).currentTime - (all[1] as HTMLVideoElement).currentTime)))
+    .toBeLessThan(0.3);
   for (const n of [0, 1]) {
     const ahead = await videos.nth(n).evaluate((v: HTMLVideoElement) => (v.buffered.length ? v.buffered.end(v.buffered.length - 1) - v.currentTime : 0));
     expect(ahead).toBeLessThanOrEqual(8);
