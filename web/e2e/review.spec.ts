@@ -23,10 +23,9 @@ test('two cameras in step, by keys, and asking for the stretch between in and ou
     const ahead = await videos.nth(n).evaluate((v: HTMLVideoElement) => (v.buffered.length ? v.buffered.end(v.buffered.length - 1) - v.currentTime : 0));
     expect(ahead).toBeLessThanOrEqual(8);
   }
+  await page.keyboard.press('k');
   await expectAccessible(page);
   await picture(page, 'review-side');
-
-  await page.keyboard.press('k');
   await expect(page.getByRole('button', { name: t('play'), exact: true })).toBeVisible();
   const stood = await time(0);
   await page.keyboard.press('.');
@@ -41,7 +40,7 @@ test('two cameras in step, by keys, and asking for the stretch between in and ou
   await page.keyboard.press('o');
   await page.getByRole('button', { name: t('player_ask_range') }).click();
   const from = await page.getByRole('dialog').getByLabel(t('ask_from'), { exact: true }).inputValue();
-  expect(from).toMatch(/^0:0\d\.\d$/);
+  expect(from).toMatch(/^0:\d\d\.\d$/);
   await page.keyboard.press('Escape');
 
   await page.getByRole('button', { name: t('layout_inset') }).click();
