@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 )
@@ -43,29 +44,35 @@ func encodeFragment(sequence uint32, decodeTime int64, samples []Sample) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("fragment: %w", err)
 	}
-	size := 0
-	for _, s := range samples {
-		size += len(s.Data)
-	}
 	traf := frag.Moof.Traf
 	traf.Tfdt.SetBaseMediaDecodeTime(uint64(decodeTime))
 	traf.Tfdt.Version = 1 // room for any time, so that Rebase never moves a byte
-	body := make([]byte, 0, size)
+	size := uint64(0)
 	for _, s := range samples {
 		flags := uint32(mp4.NonSyncSampleFlags)
 		if s.Key {
 			flags = mp4.SyncSampleFlags
 		}
 		traf.Trun.AddSample(mp4.NewSample(flags, s.Duration, uint32(len(s.Data)), s.Shift))
-		body = append(body, s.Data...)
+		size += uint64(len(s.Data))
 	}
-	frag.Mdat.Data = body
+	// The samples go straight to where they stay.
+	const header = 8
+	frag.SetTrunDataOffsets()
+	if size+header > math.MaxUint32 {
+		return nil, fmt.Errorf("fragment: %d bytes of media", size)
+	}
 	var out bytes.Buffer
-	out.Grow(int(frag.Size()))
-	if err := frag.Encode(&out); err != nil {
+	out.Grow(int(frag.Moof.Size() + header + size))
+	if err := frag.Moof.Encode(&out); err != nil {
 		return nil, fmt.Errorf("fragment: %w", err)
 	}
-	return out.Bytes(), nil
+	file := binary.BigEndian.AppendUint32(out.Bytes(), uint32(header+size))
+	file = append(file, "mdat"...)
+	for _, s := range samples {
+		file = append(file, s.Data...)
+	}
+	return file, nil
 }
 
 // box is one box of an MP4 file by its bounds in the file.

@@ -80,7 +80,7 @@ func (h *h264) starts(payload []byte) bool {
 }
 
 func (h *h264) assemble(packets []Packet) (Frame, error) {
-	units, err := nalUnits(packets)
+	sample, units, err := nalUnits(packets)
 	if err != nil {
 		return Frame{}, err
 	}
@@ -109,6 +109,7 @@ func (h *h264) assemble(packets []Packet) (Frame, error) {
 	}
 	if len(h.pending) > 0 {
 		units = append(h.pending, units...)
+		sample = lengthPrefixed(units)
 		h.pending = nil
 	}
 	lead := units[0][0] & 31
@@ -117,7 +118,7 @@ func (h *h264) assemble(packets []Packet) (Frame, error) {
 	} else {
 		h.leads[0] = lead
 	}
-	f := Frame{Key: key, Data: lengthPrefixed(units)}
+	f := Frame{Key: key, Data: sample}
 	if key && len(h.sps) > 0 && len(h.pps) > 0 {
 		if c := (&h264Config{sps: h.sps, pps: h.pps}); !c.Equal(h.config) {
 			if parsed, err := avc.ParseSPSNALUnit(h.sps[0], true); err == nil {
@@ -256,71 +257,96 @@ func cloneAll(in [][]byte) [][]byte {
 	return out
 }
 
-// nalUnits takes the packets of one access unit apart. Any packet that is not
-// exactly as RFC 6184 says makes the frame damaged.
-func nalUnits(packets []Packet) ([][]byte, error) {
-	units := make([][]byte, 0, 4)
-	var fragment []byte
+// nalUnits takes the packets of one access unit apart. It returns the units, each
+// with its length in four bytes before it, as an MP4 sample has them (ISO 14496-15),
+// and where they are in there. Any packet that is not exactly as RFC 6184 says makes
+// the frame damaged.
+func nalUnits(packets []Packet) (sample []byte, units [][]byte, err error) {
+	size := 0
+	for _, p := range packets {
+		size += len(p.Payload) + 8
+	}
+	sample = make([]byte, 0, size)
+	ends := make([]int, 0, 8) // of the units in sample
+	begin := func() { sample = append(sample, 0, 0, 0, 0) }
+	end := func() {
+		from := 0
+		if n := len(ends); n > 0 {
+			from = ends[n-1]
+		}
+		binary.BigEndian.PutUint32(sample[from:], uint32(len(sample)-from-4))
+		ends = append(ends, len(sample))
+	}
+	open, header := false, byte(0) // a unit that is sent in fragments
 	for _, p := range packets {
 		b := p.Payload
 		if b[0]&0x80 != 0 { // forbidden_zero_bit: the sender itself says it is damaged
-			return nil, errDamaged
+			return nil, nil, errDamaged
 		}
 		kind := b[0] & 31
-		if fragment != nil && kind != nalFUA {
-			return nil, errDamaged
+		if open && kind != nalFUA {
+			return nil, nil, errDamaged
 		}
 		switch {
 		case kind >= 1 && kind <= nalLastUnit:
-			units = append(units, b)
+			begin()
+			sample = append(sample, b...)
+			end()
 		case kind == nalSTAPA:
 			rest := b[1:]
 			if len(rest) == 0 {
-				return nil, errDamaged
+				return nil, nil, errDamaged
 			}
 			for len(rest) > 0 {
 				if len(rest) < 2 {
-					return nil, errDamaged
+					return nil, nil, errDamaged
 				}
 				n := int(binary.BigEndian.Uint16(rest))
 				if n == 0 || n > len(rest)-2 {
-					return nil, errDamaged
+					return nil, nil, errDamaged
 				}
 				unit := rest[2 : 2+n]
 				if k := unit[0] & 31; unit[0]&0x80 != 0 || k == 0 || k > nalLastUnit {
-					return nil, errDamaged
+					return nil, nil, errDamaged
 				}
-				units = append(units, unit)
+				begin()
+				sample = append(sample, unit...)
+				end()
 				rest = rest[2+n:]
 			}
 		case kind == nalFUA:
 			if len(b) < 3 {
-				return nil, errDamaged
+				return nil, nil, errDamaged
 			}
 			first, last, reserved := b[1]&0x80 != 0, b[1]&0x40 != 0, b[1]&0x20 != 0
-			header := b[0]&0xe0 | b[1]&31
-			if first == (fragment != nil) || first && last || reserved || header&31 == 0 || header&31 > nalLastUnit {
-				return nil, errDamaged
+			of := b[0]&0xe0 | b[1]&31
+			if first == open || first && last || reserved || of&31 == 0 || of&31 > nalLastUnit || !first && of != header {
+				return nil, nil, errDamaged
 			}
 			if first {
-				fragment = make([]byte, 0, len(packets)*len(b))
-				fragment = append(fragment, header)
-			} else if fragment[0] != header {
-				return nil, errDamaged
+				begin()
+				sample = append(sample, of)
+				open, header = true, of
 			}
-			fragment = append(fragment, b[2:]...)
+			sample = append(sample, b[2:]...)
 			if last {
-				units = append(units, fragment)
-				fragment = nil
+				end()
+				open = false
 			}
 		default:
-			return nil, errDamaged
+			return nil, nil, errDamaged
 		}
 	}
-	if fragment != nil || len(units) == 0 {
-		return nil, errDamaged
+	if open || len(ends) == 0 {
+		return nil, nil, errDamaged
 	}
-	return units, nil
+	units = make([][]byte, len(ends))
+	from := 0
+	for i, to := range ends {
+		units[i] = sample[from+4 : to : to]
+		from = to
+	}
+	return sample, units, nil
 }
 
 // lengthPrefixed writes NAL units as an MP4 sample has them (ISO 14496-15).

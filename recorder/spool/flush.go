@@ -37,6 +37,7 @@ func (j *journal) flush(closing bool) error {
 		}
 		batch = j.unsynced // a new file holds all that is not synced
 	}
+	j.reserve(batch)
 	for _, e := range batch {
 		j.unwritten = j.seq.append(j.unwritten, e.kind, e.payload)
 	}
@@ -47,17 +48,41 @@ func (j *journal) flush(closing bool) error {
 		j.unwritten = j.seq.append(j.unwritten, kindEnd, nil)
 		j.full = true
 	}
-	written := len(j.unwritten)
+	written, group := len(j.unwritten), j.unwritten
 	if err := j.write(j.space.give); err != nil {
 		return err
 	}
 	j.commit(j.unsynced)
 	j.unsynced = nil
+	if j.spare = nil; cap(group) <= spareMost {
+		j.spare, j.unwritten = group[:0], nil
+	}
 	j.synced(written, time.Since(start))
 	if note {
 		j.noted = release
 	}
 	return j.remove(release)
+}
+
+// spareMost bounds the memory that is kept for the next group, in bytes.
+const spareMost = 1 << 20
+
+// reserve makes unwritten long enough for a batch at once, in the memory of the
+// group before if that suffices.
+func (j *journal) reserve(batch []entry) {
+	size := len(j.unwritten) + 3*(frameSize+1+tagSize+8) // a release and an end
+	for _, e := range batch {
+		size += frameSize + 1 + len(e.payload) + tagSize
+	}
+	if size <= cap(j.unwritten) {
+		return
+	}
+	room := j.spare
+	j.spare = nil
+	if cap(room) < size {
+		room = make([]byte, 0, size)
+	}
+	j.unwritten = append(room[:0], j.unwritten...)
 }
 
 // makeRoom removes released files when there is no room to write anything. The

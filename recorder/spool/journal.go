@@ -89,6 +89,7 @@ type journal struct {
 	out       file
 	offset    int64 // where unwritten goes
 	unwritten []byte
+	spare     []byte  // memory of a group that was written, for the next
 	unsynced  []entry // what is in unwritten or in out, but not synced
 	seq       *sequence
 	number    uint64   // of the next file
