@@ -29,7 +29,6 @@ import (
 // The figures compare the recorder with a bare receiver in one run: the same
 // streams, sent by another process so that only receiving is measured.
 const (
-	loadStreams = 10
 	loadSettle  = 2 * time.Second
 	loadMeasure = 8 * time.Second
 	loadEnv     = "TOLDONCE_TEST_LOAD"
@@ -149,7 +148,7 @@ type cost struct {
 // under sends n streams to server and measures this process.
 func under(b *testing.B, server *httptest.Server, clip string, tokens []string, n int) cost {
 	b.Helper()
-	l := load{Clip: clip}
+	l := load{Clip: clip, Loss: loadLoss}
 	for i := range n {
 		l.URLs = append(l.URLs, fmt.Sprintf("%s/%d", server.URL, i))
 		token := "x"
@@ -259,51 +258,68 @@ func (nowhere) Put(context.Context, string, []byte, evidence.Digest, time.Time) 
 	return "", nil
 }
 
-// BenchmarkFigureRecordedStream prints cores and memory per recorded 720p stream
-// (H.264 at 1.5 Mb/s with Opus), encrypting, hashing, accounting and syncing
-// included, and the ratio to a bare receiver in the same run.
-func BenchmarkFigureRecordedStream(b *testing.B) {
-	clip := loadClip(b)
-	for range b.N {
-		idle := bare(b, clip, 1)
-		plain := bare(b, clip, loadStreams)
+// loadLoss is the share of packets that the load generator loses.
+const loadLoss = 0.01
 
-		w := newWorld(b)
-		w.nowhere = true
-		w.close()
-		w.open()
-		var cams []*camera
-		var tokens []string
-		for range loadStreams {
-			cam := w.camera(evidence.SourceRoom)
-			cams, tokens = append(cams, cam), append(tokens, cam.token)
-		}
-		w.start()
-		server := whipServer(b, func(n int, offer string) (string, func(), error) {
-			s, err := w.rec.Publish(context.Background(), cams[n].source.ID, cams[n].token, offer)
-			return s.Answer, func() { _ = w.rec.Unpublish(context.Background(), cams[n].source.ID, cams[n].token, s.ID) }, err
+// recordingOf records n streams in one interview and measures what it needs.
+func recordingOf(b *testing.B, clip string, n int) (full cost, st Status, m Metrics) {
+	b.Helper()
+	w := newWorld(b)
+	w.nowhere = true
+	w.close()
+	w.open()
+	var cams []*camera
+	var tokens []string
+	for range n {
+		cam := w.camera(evidence.SourceRoom)
+		cams, tokens = append(cams, cam), append(tokens, cam.token)
+	}
+	w.start()
+	server := whipServer(b, func(n int, offer string) (string, func(), error) {
+		s, err := w.rec.Publish(context.Background(), cams[n].source.ID, cams[n].token, offer)
+		return s.Answer, func() { _ = w.rec.Unpublish(context.Background(), cams[n].source.ID, cams[n].token, s.ID) }, err
+	})
+	full = under(b, server, clip, tokens, n)
+	m = w.rec.Metrics()
+	st = w.stop()
+	return full, st, m
+}
+
+// BenchmarkFigureRecordedStreams prints what recording needs at 1, 5 and 20 streams of
+// 720p (H.264 at 1.5 Mb/s with Opus) with loss: encrypting, hashing, accounting and
+// syncing included, and the ratio to a receiver that writes nothing in the same run.
+func BenchmarkFigureRecordedStreams(b *testing.B) {
+	clip := loadClip(b)
+	var one cost
+	for _, n := range []int{1, 5, 20} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for range b.N {
+				plain := bare(b, clip, n)
+				full, st, m := recordingOf(b, clip, n)
+				if n == 1 {
+					one = full
+				}
+				var whole, bad int64
+				for _, t := range st.Tracks {
+					whole += t.Frames.Whole
+					bad += t.Frames.Damaged + t.Frames.Missing + t.Frames.Uncertain
+				}
+				b.ReportMetric(full.cores*float64(n), "cores")
+				b.ReportMetric(full.cores, "cores/stream")
+				b.ReportMetric(plain.cores, "cores/bare-stream")
+				b.ReportMetric(full.cores/plain.cores, "x-bare")
+				b.ReportMetric(float64(full.heap)/(1<<20), "MiB")
+				b.ReportMetric(float64(plain.heap)/(1<<20), "MiB-bare")
+				if n > 1 {
+					b.ReportMetric(float64(full.heap-one.heap)/float64(n-1)/(1<<20), "MiB/added-stream")
+				}
+				b.ReportMetric(float64(full.goroutines), "goroutines")
+				b.ReportMetric(float64(whole), "frames-intact")
+				b.ReportMetric(float64(bad), "frames-lost")
+				b.ReportMetric(float64(m.JournalSyncP99.Microseconds())/1000, "ms-sync-p99")
+				b.ReportMetric(0, "ns/op")
+			}
 		})
-		full := under(b, server, clip, tokens, loadStreams)
-		st, err := w.rec.Status(context.Background(), w.iv.ID)
-		if err != nil {
-			b.Fatal(err)
-		}
-		var whole, bad int64
-		for _, t := range st.Tracks {
-			whole += t.Frames.Whole
-			bad += t.Frames.Damaged + t.Frames.Missing
-		}
-		m := w.rec.Metrics()
-		w.stop()
-		b.ReportMetric(full.cores, "cores/stream")
-		b.ReportMetric(plain.cores, "cores/bare-stream")
-		b.ReportMetric(full.cores/plain.cores, "x-bare")
-		b.ReportMetric(float64(full.heap-idle.heap)/loadStreams/(1<<20), "MiB/stream")
-		b.ReportMetric(float64(full.goroutines)/loadStreams, "goroutines/stream")
-		b.ReportMetric(float64(whole), "frames")
-		b.ReportMetric(float64(bad), "frames-lost")
-		b.ReportMetric(float64(m.JournalSyncTime.Milliseconds())/float64(max(m.JournalSyncs, 1)), "ms/sync")
-		b.ReportMetric(0, "ns/op")
 	}
 }
 

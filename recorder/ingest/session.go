@@ -168,7 +168,7 @@ func (s *Session) onTrack(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 
 // slab is how much memory packets share, in bytes: reading is then one copy,
 // from the decryption into its place.
-const slab = 64 << 10
+const slab = 32 << 10
 
 // read copies packets to the sink until the stream ends. Nothing else happens
 // on this goroutine: the buffer in front of it drops what it has no room for.

@@ -33,6 +33,7 @@ type h264 struct {
 	// leads are the types of the first NAL unit that pictures of each kind
 	// begin with: without and with a random access point.
 	leads [2]byte
+	arena arena
 }
 
 func newH264(sps, pps [][]byte) *h264 { return &h264{sps: sps, pps: pps} }
@@ -80,7 +81,7 @@ func (h *h264) starts(payload []byte) bool {
 }
 
 func (h *h264) assemble(packets []Packet) (Frame, error) {
-	sample, units, err := nalUnits(packets)
+	sample, units, err := h.nalUnits(packets)
 	if err != nil {
 		return Frame{}, err
 	}
@@ -261,12 +262,12 @@ func cloneAll(in [][]byte) [][]byte {
 // with its length in four bytes before it, as an MP4 sample has them (ISO 14496-15),
 // and where they are in there. Any packet that is not exactly as RFC 6184 says makes
 // the frame damaged.
-func nalUnits(packets []Packet) (sample []byte, units [][]byte, err error) {
+func (h *h264) nalUnits(packets []Packet) (sample []byte, units [][]byte, err error) {
 	size := 0
 	for _, p := range packets {
-		size += len(p.Payload) + 8
+		size += len(p.Payload) + 8 // more is needed only for many units in one packet
 	}
-	sample = make([]byte, 0, size)
+	sample = h.arena.take(size)
 	ends := make([]int, 0, 8) // of the units in sample
 	begin := func() { sample = append(sample, 0, 0, 0, 0) }
 	end := func() {
@@ -340,6 +341,7 @@ func nalUnits(packets []Packet) (sample []byte, units [][]byte, err error) {
 	if open || len(ends) == 0 {
 		return nil, nil, errDamaged
 	}
+	sample = h.arena.keep(sample)
 	units = make([][]byte, len(ends))
 	from := 0
 	for i, to := range ends {

@@ -1,13 +1,14 @@
 package media
 
-import "bytes"
-
 // opusClock is the RTP clock rate of Opus, whatever it was encoded at (RFC 7587
 // section 4.1).
 const opusClock = 48000
 
 // opusDepacketiser is that of RFC 7587: a packet is a frame.
-type opusDepacketiser struct{ told bool }
+type opusDepacketiser struct {
+	told  bool
+	arena arena
+}
 
 func (*opusDepacketiser) single() bool       { return true }
 func (*opusDepacketiser) starts([]byte) bool { return true }
@@ -22,7 +23,7 @@ func (o *opusDepacketiser) assemble(packets []Packet) (Frame, error) {
 	if !ok {
 		return Frame{}, errDamaged
 	}
-	f := Frame{Key: true, Data: bytes.Clone(packets[0].Payload), Length: n}
+	f := Frame{Key: true, Data: o.arena.keep(append(o.arena.take(len(packets[0].Payload)), packets[0].Payload...)), Length: n}
 	if !o.told {
 		o.told = true
 		f.Config = opusConfig{}
