@@ -2,6 +2,7 @@ package disclosure
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -83,7 +84,7 @@ func (p Package) paper(m evidence.Manifest, media []MediaFile, b *bag) paperFact
 	f.gaps = m.Gaps
 	if f.whole {
 		f.span = evidence.Range{From: 0, Until: evidence.Offset(m.StoppedAt - m.StartedAt)}
-		f.events = m.Events
+		f.events = slices.Clone(m.Events)
 		return f
 	}
 	f.span, f.gaps = p.Clip.Document.Actual, p.Clip.Document.Gaps

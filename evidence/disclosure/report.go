@@ -1,6 +1,7 @@
 package disclosure
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +79,7 @@ func (f paperFacts) report(l lang.Language) ([]byte, error) {
 
 	p.Heading(l.T("What happened when"))
 	var rows [][]string
+	slices.SortStableFunc(f.events, func(a, b evidence.Event) int { return int(a.At - b.At) })
 	for _, e := range f.events {
 		if e.Kind == evidence.EventMarker && strings.HasPrefix(e.Value, presentPrefix) {
 			continue

@@ -38,8 +38,24 @@ func (f Finding) In(tell func(format string, args ...any) string) string {
 	if f.format == "" {
 		return f.Detail
 	}
-	return tell(f.format, f.args...)
+	args := make([]any, len(f.args))
+	for i, a := range f.args {
+		if term, ok := a.(Term); ok {
+			a = tell(term.Format, term.Args...)
+		}
+		args[i] = a
+	}
+	return tell(f.format, args...)
 }
+
+// Term is an argument of a finding that is words too, and is translated with it.
+type Term struct {
+	Format string
+	Args   []any
+}
+
+// String returns the term in English.
+func (t Term) String() string { return fmt.Sprintf(t.Format, t.Args...) }
 
 // Findings is a list of findings in the order in which things were checked.
 type Findings []Finding

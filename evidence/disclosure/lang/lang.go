@@ -4,8 +4,11 @@
 package lang
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // Languages are the BCP 47 tags of what there is, English first.
@@ -45,12 +48,21 @@ func (l Language) Formats() []string {
 	return out
 }
 
-func catalog(l Language) map[string]string {
-	switch l {
-	case "sq":
-		return albanian
-	case "sr":
-		return serbian
+//go:embed catalog.txt
+var catalogText string
+
+// catalogs are the translations by language and English format. The file has three
+// lines for each, English, Albanian and Serbian, and an empty one.
+var catalogs = sync.OnceValue(func() map[Language]map[string]string {
+	out := map[Language]map[string]string{"sq": {}, "sr": {}}
+	for entry := range strings.SplitSeq(strings.TrimSpace(catalogText), "\n\n") {
+		lines := strings.Split(entry, "\n")
+		if len(lines) != 3 {
+			panic("lang: malformed entry: " + entry) // a mistake in the embedded file
+		}
+		out["sq"][lines[0]], out["sr"][lines[0]] = lines[1], lines[2]
 	}
-	return nil
-}
+	return out
+})
+
+func catalog(l Language) map[string]string { return catalogs()[l] }

@@ -313,14 +313,14 @@ func (p *pieceCheck) times(data []byte, leaf evidence.Leaf) {
 	}
 }
 
-func piece(l evidence.Leaf) string {
-	if l.Kind == evidence.LeafInit {
-		return fmt.Sprintf("Init %d", l.Init)
+func piece(l evidence.Leaf) seal.Term {
+	switch l.Kind {
+	case evidence.LeafInit:
+		return seal.Term{Format: "Init %d", Args: []any{l.Init}}
+	case evidence.LeafLedger:
+		return seal.Term{Format: "Page %d of the ledger", Args: []any{l.Index}}
 	}
-	if l.Kind == evidence.LeafLedger {
-		return fmt.Sprintf("Page %d of the ledger", l.Index)
-	}
-	return fmt.Sprintf("Segment %d", l.Index)
+	return seal.Term{Format: "Segment %d", Args: []any{l.Index}}
 }
 
 // leafAt returns the leaf at a position of the recording's tree, which media names.

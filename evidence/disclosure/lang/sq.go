@@ -1,3 +1,0 @@
-package lang
-
-var albanian = map[string]string{}

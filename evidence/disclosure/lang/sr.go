@@ -1,3 +1,0 @@
-package lang
-
-var serbian = map[string]string{}
