@@ -7,12 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/bundle"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -178,7 +174,7 @@ func checkTimestamp(in BundleInput, s Sealed, signer Status, out *Findings) (Tim
 		out.Add(check, Fails, in.File, "The timestamp is not in order: %v.", err)
 		return TimeAuthority{}, time.Time{}, false
 	}
-	ts, err := authority.sigstore(authorityURI(0)).Verify(s.TimestampToken, s.Signature)
+	at, err := authority.verify(s.TimestampToken, s.Signature)
 	if err != nil {
 		out.Add(check, Fails, in.File, "The timestamp does not verify: %v.", err)
 		return TimeAuthority{}, time.Time{}, false
@@ -187,7 +183,6 @@ func checkTimestamp(in BundleInput, s Sealed, signer Status, out *Findings) (Tim
 	if authority.Assertion == AssertedByOperator {
 		whose = "time asserted by the operator"
 	}
-	at := ts.Time.UTC()
 	when := at.Format(time.RFC3339)
 	switch status {
 	case Fails:
@@ -201,38 +196,4 @@ func checkTimestamp(in BundleInput, s Sealed, signer Status, out *Findings) (Tim
 		out.Add(check, NotGiven, in.File, "The timestamp says %s. No trust file was given, so nobody can say whose clock that is.", when)
 	}
 	return *authority, at, true
-}
-
-type oneSeal struct {
-	*root.BaseTrustedMaterial
-	authority root.TimestampingAuthority
-	signer    Signer
-}
-
-func (o oneSeal) TimestampingAuthorities() []root.TimestampingAuthority {
-	return []root.TimestampingAuthority{o.authority}
-}
-
-func (o oneSeal) PublicKeyVerifier(hint string) (root.TimeConstrainedVerifier, error) {
-	if hint != o.signer.KeyID {
-		return nil, fmt.Errorf("no key %q", clip(hint))
-	}
-	v, err := signature.LoadVerifier(o.signer.Key, crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	return root.NewExpiringKey(v, o.signer.NotBefore, o.signer.NotAfter), nil
-}
-
-func sigstoreVerify(in BundleInput, signer Signer, authority TimeAuthority) error {
-	var b bundle.Bundle
-	if err := b.UnmarshalJSON(in.Bundle); err != nil {
-		return err
-	}
-	v, err := verify.NewVerifier(oneSeal{authority: authority.sigstore(authorityURI(0)), signer: signer}, verify.WithSignedTimestamps(1))
-	if err != nil {
-		return err
-	}
-	_, err = v.Verify(&b, verify.NewPolicy(verify.WithArtifactDigest("sha256", in.Digest[:]), verify.WithKey()))
-	return err
 }

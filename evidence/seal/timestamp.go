@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/digitorus/timestamp"
-	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/timestamp-authority/v2/pkg/verification"
 
 	"github.com/toldonce/toldonce/evidence"
 )
@@ -211,13 +211,20 @@ func isContext0(v asn1.RawValue) bool {
 	return v.Class == asn1.ClassContextSpecific && v.Tag == 0 && v.IsCompound
 }
 
-// sigstore returns the authority as sigstore-go verifies by it.
-func (a TimeAuthority) sigstore(uri string) *root.SigstoreTimestampingAuthority {
+// verify checks a token over data against the authority's chain, by the library
+// that Sigstore checks it with, and returns its time in UTC.
+func (a TimeAuthority) verify(token, data []byte) (time.Time, error) {
 	last := len(a.Chain) - 1
-	return &root.SigstoreTimestampingAuthority{
-		Root: a.Chain[last], Intermediates: a.Chain[1:last], Leaf: a.Chain[0],
-		ValidityPeriodStart: a.NotBefore, ValidityPeriodEnd: a.NotAfter, URI: uri,
+	ts, err := verification.VerifyTimestampResponse(token, bytes.NewReader(data), verification.VerifyOpts{
+		Roots: a.Chain[last:], Intermediates: a.Chain[1:last], TSACertificate: a.Chain[0],
+	})
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case ts.Time.Before(a.NotBefore) || ts.Time.After(a.NotAfter):
+		return time.Time{}, fmt.Errorf("%w: the authority may not tell the time at %s", evidence.ErrInvalid, ts.Time.UTC().Format(time.RFC3339))
 	}
+	return ts.Time.UTC(), nil
 }
 
 // tokenCertificate finds the certificate of a token's signer without judging it.

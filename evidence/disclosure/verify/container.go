@@ -3,6 +3,7 @@ package verify
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,54 @@ func openContainer(file string, out *seal.Findings) (*container, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s is neither a folder nor a file", ErrNotPackage, file)
 	}
-	return openTar(file, out)
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openTar(f, info.Size(), file, out)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	c.close = f.Close
+	return c, nil
+}
+
+// File is one file of a package that somebody else lists: a browser, for example.
+type File struct {
+	Name string // relative to the package's folder, with slashes
+	Size int64
+	// Open returns the content. It is called from several goroutines.
+	Open func() (io.ReaderAt, io.Closer, error)
+}
+
+// Files judges a package by its files, as [Package] does a folder.
+func Files(ctx context.Context, files []File, trust *seal.Trust) (*Report, error) {
+	report := &Report{Findings: seal.Findings{}, Missing: []string{}}
+	c := &container{sizes: map[string]int64{}, close: func() error { return nil }}
+	by := map[string]File{}
+	c.open = func(name string) (io.ReaderAt, io.Closer, error) { return by[name].Open() }
+	names := newNames(&report.Findings)
+	for _, f := range files {
+		if ok, full := names.take(f.Name); full {
+			break
+		} else if ok {
+			by[f.Name], c.sizes[f.Name] = f, f.Size
+		}
+	}
+	examine(ctx, c, trust, report)
+	return report, ctx.Err()
+}
+
+// Archive judges a package that is a tar of size bytes, as [Package] does. name is
+// what it is called in an error.
+func Archive(ctx context.Context, in io.ReaderAt, size int64, name string, trust *seal.Trust) (*Report, error) {
+	report := &Report{Findings: seal.Findings{}, Missing: []string{}}
+	c, err := openTar(in, size, name, &report.Findings)
+	if err != nil {
+		return nil, err
+	}
+	examine(ctx, c, trust, report)
+	return report, ctx.Err()
 }
 
 func openFolder(dir string, out *seal.Findings) (*container, error) {
@@ -96,19 +144,17 @@ func openFolder(dir string, out *seal.Findings) (*container, error) {
 	return c, nil
 }
 
-func openTar(file string, out *seal.Findings) (*container, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	c := &container{sizes: map[string]int64{}, close: f.Close}
+// openTar lists a tar. Errors leave nothing open.
+func openTar(in io.ReaderAt, size int64, file string, out *seal.Findings) (*container, error) {
+	f := io.NewSectionReader(in, 0, size)
+	c := &container{sizes: map[string]int64{}, close: func() error { return nil }}
 	offsets := map[string]int64{}
 	c.open = func(name string) (io.ReaderAt, io.Closer, error) {
-		return io.NewSectionReader(f, offsets[name], c.sizes[name]), io.NopCloser(nil), nil
+		return io.NewSectionReader(in, offsets[name], c.sizes[name]), io.NopCloser(nil), nil
 	}
 	var magic [21]byte
 	if n, _ := f.ReadAt(magic[:], 0); bytes.HasPrefix(magic[:n], []byte("age-encryption.org/")) {
-		return nil, errors.Join(fmt.Errorf("%w: it is encrypted; open it first with: age -d -i KEYFILE %s | tar -x -C FOLDER", ErrNotPackage, file), f.Close())
+		return nil, fmt.Errorf("%w: it is encrypted; open it first with: age -d -i KEYFILE %s | tar -x -C FOLDER", ErrNotPackage, file)
 	}
 	names := newNames(out)
 	root := ""
@@ -117,17 +163,17 @@ func openTar(file string, out *seal.Findings) (*container, error) {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			if first {
-				return nil, errors.Join(fmt.Errorf("%w: %s is an empty archive", ErrNotPackage, file), f.Close())
+				return nil, fmt.Errorf("%w: %s is an empty archive", ErrNotPackage, file)
 			}
 			if hidden, err := followed(f); err != nil {
-				return nil, errors.Join(fmt.Errorf("reading the package: %w", err), f.Close())
+				return nil, fmt.Errorf("reading the package: %w", err)
 			} else if hidden {
 				out.Add("bag.form", seal.Fails, "", "Something follows the end of the archive.")
 			}
 			return c, nil
 		}
 		if err != nil && first {
-			return nil, errors.Join(fmt.Errorf("%w: %s is not a tar: %v", ErrNotPackage, file, err), f.Close())
+			return nil, fmt.Errorf("%w: %s is not a tar: %v", ErrNotPackage, file, err)
 		}
 		if err != nil {
 			out.Add("bag.form", seal.Fails, "", "The archive is damaged or cut off: %v.", err)
@@ -158,7 +204,7 @@ func openTar(file string, out *seal.Findings) (*container, error) {
 		}
 		at, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
-			return nil, errors.Join(err, f.Close())
+			return nil, err
 		}
 		if ok, full := names.take(name); full {
 			return c, nil

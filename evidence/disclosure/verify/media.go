@@ -136,7 +136,7 @@ func (m *mediaCheck) run() error {
 	whole := sha256.New()
 	in := io.NewSectionReader(r, 0, size)
 	left := size
-	alone := runtime.GOMAXPROCS(0) == 1
+	alone := runtime.GOMAXPROCS(0) == 1 && !hashedElsewhere
 	var buffers [2][]byte
 	var before *pieceCheck
 	finish := func() {
@@ -189,7 +189,7 @@ func (m *mediaCheck) run() error {
 		before = p
 		go func() {
 			defer close(p.done)
-			p.judge(data, sum256(data), leaf)
+			p.judge(data, pieceSum(data), leaf)
 		}()
 	}
 	finish()
@@ -249,11 +249,6 @@ func readBoth(in io.Reader, data []byte, whole hash.Hash, p *pieceCheck, leaf ev
 	}
 	p.judge(data, hex.EncodeToString(own.Sum(nil)), leaf)
 	return nil
-}
-
-func sum256(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // judge compares one piece, whose SHA-256 is sum, with its leaf.
