@@ -20,9 +20,10 @@ LDFLAGS := -s -w -X main.release=$(RELEASE)
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
 
-build: ui ## Build bin/toldonce and bin/toldonce-verify
+build: ui ## Build bin/toldonce, bin/toldonce-verify and bin/toldonce-verify.html
 	mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin ./cmd/toldonce ./cmd/toldonce-verify
+	go run ./cmd/toldonce-verify/page bin/toldonce-verify.html
 
 run: build ## Initialise data/ the first time, and serve it
 	test -e $(DATA)/installation.json || bin/toldonce init --data $(DATA)
