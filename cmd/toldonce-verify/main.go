@@ -19,9 +19,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/toldonce/toldonce/evidence/disclosure/lang"
 	"github.com/toldonce/toldonce/evidence/disclosure/verify"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
@@ -53,7 +55,7 @@ func program() int {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	code := 0 // of --help and --version
-	var trustFile string
+	var trustFile, language, pdf, derivation string
 	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "toldonce-verify PACKAGE [--trust FILE]",
@@ -79,14 +81,21 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 					return err
 				}
 			}
-			report, err := verify.Package(cmd.Context(), args[0], trust)
+			if !lang.Known(language) {
+				return fmt.Errorf("--lang is one of %s", strings.Join(lang.Languages, ", "))
+			}
+			report, err := judge(cmd.Context(), args[0], derivation, trust)
 			if err != nil {
 				return err
 			}
+			l := lang.Language(language)
 			if asJSON {
-				err = writeJSON(out, report)
+				err = writeJSON(out, report.In(l))
 			} else {
-				err = report.WriteText(out, "en", all)
+				err = report.WriteText(out, l, all)
+			}
+			if err == nil && pdf != "" {
+				err = writePDF(pdf, report, l)
 			}
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)
@@ -97,6 +106,9 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 	}
 	cmd.Flags().StringVar(&trustFile, "trust", "", "the agency's trust file, from elsewhere than the package")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the report as JSON")
+	cmd.Flags().StringVar(&language, "lang", "en", "language of the report: en, sq or sr")
+	cmd.Flags().StringVar(&pdf, "pdf", "", "write the report into this new PDF file too")
+	cmd.Flags().StringVar(&derivation, "derivation", "", "the argument is a trimmed, redacted or transcoded file; this is the bundle of its derivation")
 	cmd.Flags().BoolVar(&all, "all", false, "list what holds too, check by check")
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetHelpCommand(&cobra.Command{Hidden: true})
@@ -108,6 +120,23 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 		return exitUsage
 	}
 	return code
+}
+
+// judge judges a package, or a derived file by the bundle beside it.
+func judge(ctx context.Context, path, derivation string, trust *seal.Trust) (*verify.Report, error) {
+	if derivation != "" {
+		return verify.Derivation(ctx, path, derivation, filepath.Base(path), trust)
+	}
+	return verify.Package(ctx, path, trust)
+}
+
+// writePDF writes the report into a file that must not be there yet.
+func writePDF(file string, report *verify.Report, l lang.Language) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.WritePDF(f, l, time.Now()), f.Close())
 }
 
 // outsideTrust reads the trust file after making sure that it is not one that
