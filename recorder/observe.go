@@ -55,6 +55,10 @@ type Presence struct {
 	Withheld bool `json:"withheld,omitempty"`
 }
 
+// BUG(recorder): if the program ends without a word while somebody watches an
+// interview that is only ready, the custody log holds her joining without a leaving.
+// From the start on the journal remembers, and the next run notes it.
+
 // observation is who watches what on this node.
 type observation struct {
 	r      *Recorder
