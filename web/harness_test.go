@@ -191,6 +191,7 @@ func (m *memory) ProveConsistency(context.Context, int64, int64) ([]custody.Hash
 func (m *memory) Segments(context.Context, evidence.ID) ([]evidence.Segment, error) {
 	return m.segments, nil
 }
+func (m *memory) Renewals(context.Context, evidence.ID) ([]seal.Renewal, error) { return nil, nil }
 func (m *memory) RecordingKey(context.Context, evidence.ID) ([]byte, string, error) {
 	return []byte("wrapped"), "", nil
 }

@@ -49,6 +49,8 @@ type Config struct {
 	Checkpoints *custody.Checkpointer
 	// Trust is what this installation seals with, by which it verifies itself.
 	Trust *seal.Trust
+	// OutsideTime says that an outside timestamp authority is asked for each seal.
+	OutsideTime bool
 
 	// BaseURL is how browsers reach the server, such as "https://localhost:8443",
 	// without a final slash. Links and WHIP addresses begin with it.
@@ -90,6 +92,7 @@ type Server struct {
 	keys        Keys
 	checkpoints *custody.Checkpointer
 	trust       *seal.Trust
+	outsideTime bool
 	verifying   chan struct{} // bounds verifications
 
 	listening    sync.Mutex
@@ -118,7 +121,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, retention: cfg.Retention, recording: cfg.Recording,
-		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
+		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, outsideTime: cfg.OutsideTime, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),
 	}

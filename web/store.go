@@ -7,6 +7,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/web/login"
 )
 
@@ -34,6 +35,8 @@ type Store interface {
 	// from first to last, in order; none if they were not made.
 	PreviewPages(ctx context.Context, track evidence.ID, first, last int) ([]evidence.PreviewPage, error)
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+
+	Renewals(ctx context.Context, recording evidence.ID) ([]seal.Renewal, error)
 
 	custody.Reader
 	// AppendEntry writes a custody entry of an act that changes nothing.

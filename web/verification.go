@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"filippo.io/age"
 
@@ -63,6 +64,12 @@ func (s *Server) verify(ctx context.Context, iv evidence.Interview) (Verificatio
 			return Verification{}, err
 		}
 	}
+	added, err := s.store.Renewals(ctx, iv.Recording)
+	if err != nil {
+		return Verification{}, err
+	}
+	awaited := s.outsideTime && !slices.ContainsFunc(added, func(r seal.Renewal) bool { return r.Assertion == seal.AssertedByThirdParty })
+	findings = append(findings, seal.CheckRenewals("recording.renewal", s.trust, sealed.Bundle, added, awaited)...)
 	if out.Log, err = s.verifyLog(ctx, iv, out.Manifest, &findings); err != nil {
 		return Verification{}, err
 	}

@@ -19,9 +19,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/recorder/ffmpeg"
 	"github.com/toldonce/toldonce/recorder/preview"
+	"github.com/toldonce/toldonce/storage/timestamp"
 	"github.com/toldonce/toldonce/web"
 )
 
@@ -42,6 +44,7 @@ type serveOptions struct {
 	turnHost  string
 	reserve   int64 // MiB of disk kept for recording on when it is full
 	proxies   []string
+	timestamp string // address of an outside timestamp authority; empty: none
 	metrics   string // bearer token of /metrics; empty: this machine only
 	logFormat string
 }
@@ -101,6 +104,7 @@ func addServeFlags(opt *options, cmd *cobra.Command, o *serveOptions) {
 	f.StringVar(&o.turnHost, "turn-host", env("TOLDONCE_TURN_HOST", ""), "name or address under which cameras reach the relay (TOLDONCE_TURN_HOST; default: that of --public-url)")
 	f.Int64Var(&o.reserve, "spool-reserve", 1024, "MiB of disk to keep for recording on when the disk is full: 1024 last four cameras about 20 minutes")
 	f.StringSliceVar(&o.proxies, "trusted-proxy", splitList(env("TOLDONCE_TRUSTED_PROXY", "")), "addresses of proxies whose word on the client's address is taken (TOLDONCE_TRUSTED_PROXY; default: none)")
+	f.StringVar(&o.timestamp, "timestamp-url", env("TOLDONCE_TIMESTAMP_URL", ""), "address of an outside timestamp authority (RFC 3161), which the trust file must name: see 'toldonce trust add-authority' (TOLDONCE_TIMESTAMP_URL; default: the built-in one alone)")
 	f.StringSliceVar(&o.mediaIPs, "media-ip", splitList(env("TOLDONCE_MEDIA_IP", "")), "addresses to announce to cameras in place of the machine's own (TOLDONCE_MEDIA_IP)")
 	addLogFlag(opt, cmd, &o.logFormat)
 }
@@ -205,6 +209,10 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 		return fmt.Errorf("starting the recorder: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.recorder.Close()) }()
+	keeper, err := s.timekeeper(o)
+	if err != nil {
+		return err
+	}
 	edge, err := web.New(s.edge(o, config, clock))
 	if err != nil {
 		return err
@@ -222,6 +230,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 		group.Go(func() error { return maker.Run(running) })
 	}
 	group.Go(func() error { return s.retention.Run(running) })
+	group.Go(func() error { return keeper.Run(running) })
 	group.Go(func() error { return ready(s) })
 	group.Go(func() error { return s.remind(running) })
 	err = group.Wait()
@@ -254,6 +263,27 @@ func (s *server) remind(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// timekeeper adds timestamps to seals, by the outside authority if there is one.
+func (s *server) timekeeper(o serveOptions) (*seal.Timekeeper, error) {
+	k := &seal.Timekeeper{Store: s.db, Own: s.seal, Logger: s.log}
+	if o.timestamp == "" {
+		return k, nil
+	}
+	named := false
+	for _, a := range s.seal.Trust().Authorities {
+		named = named || a.Assertion == seal.AssertedByThirdParty
+	}
+	if !named {
+		return nil, usagef("--timestamp-url names an authority, but the trust file names none. Add its certificates first: toldonce trust add-authority")
+	}
+	client, err := timestamp.New(o.timestamp)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	k.Outside = client
+	return k, nil
 }
 
 // media opens the sockets that cameras send to.
@@ -309,7 +339,7 @@ func software() string { return "toldonce " + version() }
 func (s *server) edge(o serveOptions, config *tls.Config, clock evidence.Clock) web.Config {
 	return web.Config{
 		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Retention: s.retention,
-		Recording: s.recorder, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(),
+		Recording: s.recorder, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(), OutsideTime: o.timestamp != "",
 		BaseURL: s.url, TLS: config, TrustedProxies: o.proxies, MetricsToken: o.metrics,
 		Probes: []web.Probe{
 			{Name: "database", Check: func(ctx context.Context) error { _, err := s.db.Now(ctx); return err }},

@@ -20,7 +20,7 @@ func newTrust(opt *options) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTrustExport(opt))
+	cmd.AddCommand(newTrustExport(opt), newTrustAuthority(opt))
 	return cmd
 }
 

@@ -118,24 +118,25 @@ const (
 // Entries that follow from an act, or that the program makes itself. They are
 // never authorised; they appear in the custody log and as events.
 const (
-	EntryInstall       = "installation.create"     // agency and first administrator made
-	EntryInvitationUse = "account.activate"        // an invitation was accepted
-	EntrySignIn        = "account.sign_in"         //
-	EntrySignInLocked  = "account.sign_in_locked"  // too many attempts from one address
-	EntryDeliver       = "media.deliver"           // a delivery window was opened
-	EntryPreview       = "media.preview"           // small pictures or loudness were delivered
-	EntryRefuse        = "media.refuse"            // media was refused; limited rate
-	EntryGrantEnd      = "grant.end"               // a grant ended with what it rested on
-	EntryConsentEnd    = "interview.consent_ended" // recording must stop
-	EntryObserveJoin   = "interview.observe_join"  // somebody began to watch live
-	EntryObserveLeave  = "interview.observe_leave" // and ended
-	EntryObserveEnd    = "interview.observe_ended" // live view must stop, recording may go on
-	EntryReady         = "interview.ready"         // everything that a start needs is there
-	EntryNotReady      = "interview.not_ready"     // something that a start needs was lost
-	EntryRetentionDue  = "retention.due"           // a term is over: people must decide
-	EntryRetentionLock = "retention.lock"          // the object store was told how long to keep a recording
-	EntryErased        = "erasure.done"            // the keys of a recording were destroyed
-	EntryMasterRotated = "keys.rotate"             // a new master key wraps everything
-	EntrySealRotated   = "seal.rotate"             // a new key seals from now on
-	EntrySealRevoked   = "seal.revoke"             // a key that sealed is not trusted from a time on
+	EntryInstall        = "installation.create"     // agency and first administrator made
+	EntryInvitationUse  = "account.activate"        // an invitation was accepted
+	EntrySignIn         = "account.sign_in"         //
+	EntrySignInLocked   = "account.sign_in_locked"  // too many attempts from one address
+	EntryDeliver        = "media.deliver"           // a delivery window was opened
+	EntryPreview        = "media.preview"           // small pictures or loudness were delivered
+	EntryRefuse         = "media.refuse"            // media was refused; limited rate
+	EntryGrantEnd       = "grant.end"               // a grant ended with what it rested on
+	EntryConsentEnd     = "interview.consent_ended" // recording must stop
+	EntryObserveJoin    = "interview.observe_join"  // somebody began to watch live
+	EntryObserveLeave   = "interview.observe_leave" // and ended
+	EntryObserveEnd     = "interview.observe_ended" // live view must stop, recording may go on
+	EntryReady          = "interview.ready"         // everything that a start needs is there
+	EntryNotReady       = "interview.not_ready"     // something that a start needs was lost
+	EntryRetentionDue   = "retention.due"           // a term is over: people must decide
+	EntryRetentionLock  = "retention.lock"          // the object store was told how long to keep a recording
+	EntryErased         = "erasure.done"            // the keys of a recording were destroyed
+	EntryMasterRotated  = "keys.rotate"             // a new master key wraps everything
+	EntrySealRotated    = "seal.rotate"             // a new key seals from now on
+	EntryAuthorityAdded = "trust.authority"         // an outside timestamp authority was named in the trust file
+	EntrySealRevoked    = "seal.revoke"             // a key that sealed is not trusted from a time on
 )

@@ -176,7 +176,7 @@ func (p Package) payload(sealed seal.Sealed) (map[string][]byte, error) {
 			files[PageFile(i)] = page
 		}
 	}
-	trust, err := p.Sealer.Trust().Files()
+	trust, err := p.Sealer.Trust().Own().Files()
 	if err != nil {
 		return nil, err
 	}

@@ -249,6 +249,10 @@ func (t *Trust) Files() (map[string][]byte, error) {
 	if c := t.Signers[0].Certificate; c != nil {
 		files[SignerCertFile] = certificatesPEM(c)
 	}
+	for _, a := range t.Authorities[min(1, len(t.Authorities)):] {
+		root, chain := AuthorityFiles(a)
+		files[root], files[chain] = certificatesPEM(a.Chain[len(a.Chain)-1]), certificatesPEM(a.Chain...)
+	}
 	for _, s := range t.Signers[1:] {
 		keyName, certName := OlderSignerFiles(s.KeyID)
 		if files[keyName], err = publicPEM(s.Key); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -217,4 +218,48 @@ func Rewrap(dir string, rewrap func(purpose string, box []byte) ([]byte, error))
 		changed++
 	}
 	return changed, syncDir(dir)
+}
+
+// AddAuthority names an outside timestamp authority in the trust file: its chain,
+// its own certificate first and the root last. The error wraps
+// [evidence.ErrConflict] if it is named already.
+func AddAuthority(dir, name string, chainPEM []byte) error {
+	trust, err := LoadTrust(TrustPath(dir))
+	if err != nil {
+		return fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
+	}
+	if name = strings.TrimSpace(name); name == "" || len(name) > 200 || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: name the authority in at most 200 bytes", evidence.ErrInvalid)
+	}
+	chain, err := ParseCertificates(chainPEM)
+	if err != nil {
+		return err
+	}
+	a := TimeAuthority{Name: name, Assertion: AssertedByThirdParty, Chain: chain, NotBefore: chain[0].NotBefore, NotAfter: chain[0].NotAfter}
+	if err := a.checkChain(); err != nil {
+		return err
+	}
+	for _, there := range trust.Authorities {
+		if there.Chain[0].Equal(chain[0]) {
+			return fmt.Errorf("%w: the trust file names this authority", evidence.ErrConflict)
+		}
+	}
+	next := *trust
+	next.Authorities = append(append([]TimeAuthority{}, trust.Authorities...), a)
+	return publish(dir, &next)
+}
+
+// Own is the trust without outside authorities: what a package's own seal rests on.
+func (t *Trust) Own() *Trust {
+	own := *t
+	own.Authorities = t.Authorities[:min(1, len(t.Authorities))]
+	return &own
+}
+
+// AuthorityFiles names the files of an outside authority in the trust folder, as
+// openssl takes them: its root and its chain.
+func AuthorityFiles(a TimeAuthority) (root, chain string) {
+	sum := sha256.Sum256(a.Chain[0].Raw)
+	base := "authority-" + hex.EncodeToString(sum[:8])
+	return base + "-root.pem", base + "-chain.pem"
 }

@@ -15,6 +15,7 @@ const words: Record<string, () => string> = {
   'recording.tree': m.check_recording_tree,
   'recording.times': m.check_recording_times,
   'recording.gaps': m.check_recording_gaps,
+  'recording.renewal': m.check_recording_renewal,
   'log.seal': m.check_log_seal,
 };
 

@@ -161,6 +161,8 @@ const sentences: Record<string, Write> = {
   'keys.rotate': () => m.log_keys_rotate(),
   'seal.rotate': () => m.log_seal_rotate(),
   'seal.revoke': () => m.log_seal_revoke(),
+  'trust.authority': () => m.log_trust_authority(),
+  'seal.timestamp': (_, e, n) => m.log_seal_timestamp({ interview: interview(e, n) }),
   'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
 };
