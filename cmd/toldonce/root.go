@@ -81,7 +81,7 @@ func newRoot(con console) *cobra.Command {
 	root.AddCommand(
 		newInit(opt), newServe(opt), newDemo(opt),
 		newInterview(opt), newGrant(opt), newExport(opt), newClip(opt),
-		newRetention(opt), newHold(opt), newErasure(opt), newKeys(opt),
+		newRetention(opt), newHold(opt), newErasure(opt), newKeys(opt), newEscrow(opt),
 		newTrust(opt), newLog(opt), newToken(opt), newVersion(opt),
 	)
 	markUsage(root)

@@ -138,5 +138,7 @@ const (
 	EntryMasterRotated  = "keys.rotate"             // a new master key wraps everything
 	EntrySealRotated    = "seal.rotate"             // a new key seals from now on
 	EntryAuthorityAdded = "trust.authority"         // an outside timestamp authority was named in the trust file
+	EntryEscrowIssued   = "escrow.issue"            // shares of a recording's key were given out
+	EntryEscrowReturned = "escrow.return"           // a share came back and was destroyed
 	EntrySealRevoked    = "seal.revoke"             // a key that sealed is not trusted from a time on
 )

@@ -222,13 +222,22 @@ func (s *Service) prove(ctx context.Context, e Erasure, f File, wrapped []byte) 
 }
 
 // unreached lists what is out of reach: the last backup of the key store always,
-// every package that was handed over.
+// every escrow share that is out, every package that was handed over.
 func (s *Service) unreached(ctx context.Context, e Erasure) ([]Unreached, error) {
 	at, err := s.Keys.LastBackup(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := []Unreached{{Item: ItemBackup, At: at}}
+	shares, err := s.Store.Shares(ctx, e.Recording)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range shares {
+		if x.ReturnedAt == 0 {
+			out = append(out, Unreached{Item: ItemShare + string(x.ID), At: x.IssuedAt})
+		}
+	}
 	exports, err := s.Store.Exports(ctx, disclosure.Filter{Interview: e.Interview})
 	if err != nil {
 		return nil, err

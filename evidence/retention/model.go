@@ -157,3 +157,17 @@ func (f File) Kept() int {
 func (f File) Due(now evidence.Instant) bool {
 	return f.Kept() > 0 && !f.Held("") && f.Term(now).State == Ended
 }
+
+// Share is an escrow share of a recording's data key that was given out. The share
+// itself is kept by its holder alone.
+type Share struct {
+	ID         evidence.ID
+	Agency     evidence.ID
+	Recording  evidence.ID
+	Number     int // from 1
+	Needed     int
+	Total      int
+	Holder     string // personal
+	IssuedAt   evidence.Instant
+	ReturnedAt evidence.Instant // 0 while it is out
+}

@@ -76,6 +76,8 @@ type Store interface {
 	// Derivatives lists what was made from a recording and has an erasable key of
 	// its own, under its id, in the key store.
 	Derivatives(ctx context.Context, recording evidence.ID) ([]evidence.ID, error)
+	// Shares lists the escrow shares of a recording that were ever given out.
+	Shares(ctx context.Context, recording evidence.ID) ([]Share, error)
 }
 
 // Keys is what erasure asks of the key store.

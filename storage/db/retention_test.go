@@ -15,6 +15,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/casefile"
+	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
@@ -206,6 +207,15 @@ func TestErasure(t *testing.T) {
 			backup := filepath.Join(t.TempDir(), "backup")
 			a.Must(a.keys.Backup(ctx, backup))
 
+			out := retention.Share{ID: evidence.NewID(), Agency: a.Agency, Recording: a.iv.Recording, Number: 1, Needed: 2, Total: 2, Holder: "Court", IssuedAt: 7}
+			back2 := out
+			back2.ID, back2.Number = evidence.NewID(), 2
+			a.Must(a.db.IssueShares(ctx, []retention.Share{out, back2}, custody.Entry{Actor: evidence.System(a.Agency), Action: access.EntryEscrowIssued}))
+			a.Must(a.db.ReturnShare(ctx, back2.ID, 8, custody.Entry{Actor: evidence.System(a.Agency), Action: access.EntryEscrowReturned}))
+			if err := a.db.ReturnShare(ctx, back2.ID, 9, custody.Entry{Actor: evidence.System(a.Agency), Action: access.EntryEscrowReturned}); !errors.Is(err, evidence.ErrConflict) {
+				t.Errorf("a share came back twice: %v", err)
+			}
+
 			sealer.is = true // the certificate cannot be signed: the decision stands, the keys are gone
 			if _, err := a.ApproveErasure(ctx, a.second, e.ID, "Yes."); !errors.Is(err, evidence.ErrUnavailable) {
 				t.Fatalf("approved without a certificate: %v", err)
@@ -245,7 +255,7 @@ func TestErasure(t *testing.T) {
 			if _, err := a.AttestErasure(ctx, a.second, e.ID, map[string]string{"copy:x": "returned"}); !refusedFor(err, "erasure.attest") {
 				t.Errorf("attested what is not listed: %v", err)
 			}
-			e, err = a.AttestErasure(ctx, a.second, e.ID, map[string]string{retention.ItemBackup: "overwritten on 3 March"})
+			e, err = a.AttestErasure(ctx, a.second, e.ID, map[string]string{retention.ItemBackup: "overwritten on 3 March", retention.ItemShare + string(out.ID): retention.Unreturned})
 			a.Must(err)
 			a.certified(t, e, e.Final, e.FinalBundle, retention.Final)
 			a.Must(a.Sweep(ctx))
@@ -270,7 +280,7 @@ func (a *archive) certified(t *testing.T, e retention.Erasure, doc, bundle []byt
 		t.Fatal(err)
 	}
 	if c.Status != status || c.RequestedBy == c.ApprovedBy || c.Recording != a.iv.Recording || c.Proof.Opening != "erased" || len(c.Proof.Sample) == 0 || c.Proof.LockedUntil == 0 ||
-		c.Proof.Sample[0].Found != "as sealed" || len(c.NotReached) != 1 || c.NotReached[0].Item != retention.ItemBackup || c.NotReached[0].At == 0 ||
+		c.Proof.Sample[0].Found != "as sealed" || len(c.NotReached) != 2 || c.NotReached[1].Unreturned != (status == retention.Final) || c.NotReached[0].Item != retention.ItemBackup || c.NotReached[0].At == 0 ||
 		!e.Reason.Opens(c.Reason) || (c.NotReached[0].Attested != "") != (status == retention.Final) {
 		t.Errorf("%s", doc)
 	}

@@ -163,6 +163,8 @@ const sentences: Record<string, Write> = {
   'seal.revoke': () => m.log_seal_revoke(),
   'trust.authority': () => m.log_trust_authority(),
   'seal.timestamp': (_, e, n) => m.log_seal_timestamp({ interview: interview(e, n) }),
+  'escrow.issue': (_, e, n) => m.log_escrow_issue({ interview: interview(e, n) }),
+  'escrow.return': () => m.log_escrow_return(),
   'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
 };
