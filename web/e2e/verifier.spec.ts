@@ -14,7 +14,7 @@ async function verify(page: Page, tar: Buffer, trust?: Buffer) {
   await page.locator('#tar').setInputFiles({ name: 'package.tar', mimeType: 'application/x-tar', buffer: tar });
   if (trust) await page.locator('#trust').setInputFiles({ name: 'trust.json', mimeType: 'application/json', buffer: trust });
   await page.locator('#go').click();
-  await expect(page.locator('#verdict')).not.toBeEmpty({ timeout: 120_000 });
+  await expect(page.locator('#report')).toBeVisible({ timeout: 120_000 });
   return page.locator('#verdict').innerText();
 }
 
