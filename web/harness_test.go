@@ -185,6 +185,12 @@ func (m *memory) Checkpoints(context.Context) ([][]byte, error)                {
 func (m *memory) ProveInclusion(context.Context, int64, int64) ([]custody.Hash, error) {
 	return nil, nil
 }
+func (m *memory) Tile(context.Context, int, int64, int) ([]custody.Hash, error) {
+	return nil, evidence.ErrNotFound
+}
+func (m *memory) Leaves(context.Context, int64, int) ([][]byte, error) {
+	return nil, evidence.ErrNotFound
+}
 func (m *memory) ProveConsistency(context.Context, int64, int64) ([]custody.Hash, error) {
 	return nil, nil
 }

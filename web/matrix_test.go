@@ -81,6 +81,12 @@ GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3
 GET    /log/entries/0                        333333..3
 GET    /log/consistency?from=1               .........
+GET    /log/status                           333333..3
+GET    /log/tile/0/000.p/3                   .........
+GET    /log/tile/entries/000.p/3             333333..3
+GET    /log/tile/entries/x001/000            333333443
+POST   /log/discontinuities                  333333993 {"reason":"A backup was restored."}
+POST   /log/discontinuities/{case}/approve   333333443 {"reason":"A backup was restored."}
 `
 
 var columns = []evidence.Role{evidence.RoleAdmin, evidence.RoleCaseManager, evidence.RoleInterviewer, evidence.RoleObserver, evidence.RoleProsecutor,

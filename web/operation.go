@@ -96,6 +96,7 @@ func body(description string, types ...string) map[string]*huma.Response {
 }
 
 var (
+	tileBody       = body("Hashes of 32 bytes each, or entries with a length of two bytes, big-endian, before each.", "application/octet-stream")
 	eventStream    = body("Server-sent events (WHATWG HTML section 9.2); a comment every 15 seconds keeps the connection alive.", "text/event-stream")
 	hlsPlaylist    = body("Playlist (RFC 8216).", typePlaylist)
 	hlsMedia       = body("Playlist, initialisation segment or media segment (CMAF).", typePlaylist, "video/mp4", "audio/mp4")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
@@ -19,6 +22,7 @@ import (
 	"github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/keys"
+	"github.com/toldonce/toldonce/storage/notes"
 	"github.com/toldonce/toldonce/storage/objects"
 )
 
@@ -31,6 +35,9 @@ type real struct {
 	objects objects.Store
 	seal    *seal.Authority
 	clock   evidence.Clock
+
+	checkpoints *custody.Publisher
+	signer      string // of the log
 }
 
 // newRealHarness is newHarness on SQLite and files.
@@ -62,11 +69,18 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 	s, err := db.Open(ctx, "sqlite:"+filepath.Join(dir, "toldonce.db"), clock)
 	must(err)
 	t.Cleanup(func() { s.Close() })
-	checkpoints, err := custody.NewCheckpointer(s, signer, verifier)
+	checkpointer, err := custody.NewCheckpointer(s, signer, verifier)
 	must(err)
+	anchor, err := notes.Open(t.TempDir())
+	must(err)
+	t.Cleanup(func() { anchor.Close() })
+	checkpoints := custody.NewPublisher(custody.PublisherConfig{Checkpoints: checkpointer, Store: s, Anchor: notes.Anchor{Folder: anchor, Origin: "log.test"},
+		Clock: clock, Logger: slog.New(slog.DiscardHandler)})
+	must(checkpoints.Check(ctx))
 
 	w := world.New(t, s, func(d time.Duration) { now.Add(d.Microseconds()) })
-	r := &real{dir: dir, clock: clock, db: s, keys: k, objects: o, seal: authority}
+	w.Access.Closed = checkpoints.Closed
+	r := &real{dir: dir, checkpoints: checkpoints, signer: signer, clock: clock, db: s, keys: k, objects: o, seal: authority}
 	w.Record = func(iv evidence.Interview, tracks []world.Track) { must(r.record(ctx, iv, tracks)) }
 	h := &harness{T: t, World: w, studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	h.build(Config{
@@ -115,4 +129,21 @@ func (r *real) record(ctx context.Context, iv evidence.Interview, tracks []world
 	}
 	return r.db.SaveSealed(ctx, iv.ID, evidence.SealedRecording{Recording: iv.Recording, Interview: iv.ID, Manifest: []byte("m"), Statement: []byte("s"), Bundle: []byte("b"),
 		Status: []byte("{}"), Pages: [][]byte{[]byte("p")}, SealedAt: now}, entry(disclosure.EntrySealed))
+}
+
+// forge puts a checkpoint of size entries, signed with the log's key, beside the
+// database, as if the database were older.
+func (r *real) forge(t *testing.T, size int64) {
+	t.Helper()
+	s, err := note.NewSigner(r.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", s.Name(), size, custody.Hash{1})}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.checkpoints.Anchor.Save(size, signed); err != nil {
+		t.Fatal(err)
+	}
 }

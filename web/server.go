@@ -45,8 +45,8 @@ type Config struct {
 	Recording Recording
 	Objects   Objects
 	Keys      Keys
-	// Checkpoints signs the custody log's head.
-	Checkpoints *custody.Checkpointer
+	// Checkpoints signs the custody log's head and has it witnessed.
+	Checkpoints *custody.Publisher
 	// Trust is what this installation seals with, by which it verifies itself.
 	Trust *seal.Trust
 	// OutsideTime says that an outside timestamp authority is asked for each seal.
@@ -90,7 +90,7 @@ type Server struct {
 	recording   Recording
 	objects     Objects
 	keys        Keys
-	checkpoints *custody.Checkpointer
+	checkpoints *custody.Publisher
 	trust       *seal.Trust
 	outsideTime bool
 	verifying   chan struct{} // bounds verifications

@@ -44,6 +44,12 @@ type Store interface {
 	Entries(ctx context.Context, f custody.Filter) ([]custody.Record, error)
 	ProveInclusion(ctx context.Context, position, size int64) ([]custody.Hash, error)
 	ProveConsistency(ctx context.Context, from, to int64) ([]custody.Hash, error)
+	// Tile returns width hashes of the tile with that number at that level, each of
+	// 256^level leaves, or an error wrapping evidence.ErrNotFound beyond the log.
+	Tile(ctx context.Context, level int, number int64, width int) ([]custody.Hash, error)
+	// Leaves returns the canonical bytes of count entries from from on, or an error
+	// wrapping evidence.ErrNotFound beyond the log.
+	Leaves(ctx context.Context, from int64, count int) ([][]byte, error)
 	EventsAfter(ctx context.Context, after int64, f custody.EventFilter, limit int) ([]custody.Event, error)
 	// LastEvent returns the number of the newest event; 0 if there is none.
 	LastEvent(ctx context.Context) (int64, error)

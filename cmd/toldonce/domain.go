@@ -17,6 +17,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/storage/db"
+	"github.com/toldonce/toldonce/storage/notes"
 )
 
 // domain is what the installation does, on its open stores.
@@ -29,17 +30,18 @@ type domain struct {
 	exports     *disclosure.Service
 	retention   *retention.Service
 	observing   *observation.Service
-	checkpoints *custody.Checkpointer
+	checkpoints *custody.Publisher // compares the log before anything is shown
 }
 
 // openDomain makes the services of an installation.
-func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logger) (*domain, error) {
+func openDomain(ctx context.Context, st *stores, in installation, clock evidence.Clock, log *slog.Logger) (*domain, error) {
 	d := &domain{stores: st}
 	index, err := keyed.Open(ctx, st.db, st.keys)
 	if err != nil {
 		return nil, err
 	}
-	if d.access, err = access.New(access.Config{Store: st.db, Demonstration: in.Demo, Logger: log}); err != nil {
+	closed := func() error { return d.checkpoints.Closed() }
+	if d.access, err = access.New(access.Config{Store: st.db, Demonstration: in.Demo, Closed: closed, Logger: log}); err != nil {
 		return nil, fmt.Errorf("reading the access policy: %w", err)
 	}
 	d.people, err = people.New(people.Config{Store: st.db, Access: d.access, Keys: st.keys, Index: index, Issuer: "Told Once, " + in.Organisation})
@@ -57,9 +59,16 @@ func openDomain(ctx context.Context, st *stores, in installation, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("opening the custody log's key: %w", err)
 	}
-	if d.checkpoints, err = custody.NewCheckpointer(st.db, string(signer), verifier); err != nil {
+	checkpoints, err := custody.NewCheckpointer(st.db, string(signer), verifier)
+	if err != nil {
 		return nil, err
 	}
+	remotes, err := st.layout.remotes()
+	if err != nil {
+		return nil, err
+	}
+	d.checkpoints = custody.NewPublisher(custody.PublisherConfig{Checkpoints: checkpoints, Store: st.db, Witnesses: remotes,
+		Anchor: notes.Anchor{Folder: st.anchor, Origin: checkpoints.Verifier().Name()}, Clock: clock, Logger: log})
 	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints, Grants: d.access,
 		Sealer: st.seal, Access: d.access, Software: software()})
 	d.retention = retention.New(retention.Config{Store: st.db, Keys: st.keys, Objects: st.objects, Sealer: st.seal, Access: d.access, Logger: log, Software: software()})

@@ -180,6 +180,9 @@ func makeParts(ctx context.Context, l layout, o initOptions, clock evidence.Cloc
 	if err := seal.Init(ctx, l.seal(), seal.Config{Organisation: o.org, Keys: ring, Clock: clock, LogKeys: []string{verifier}}); err != nil {
 		return err
 	}
+	if err := os.Mkdir(l.log(), 0o700); err != nil {
+		return err
+	}
 	if o.tlsLocal {
 		hosts := o.tlsHosts
 		if len(hosts) == 0 {
@@ -218,7 +221,7 @@ func makeFirst(ctx context.Context, l layout, in installation, o initOptions, cl
 	if err := keyed.Create(ctx, st.db, st.keys); err != nil {
 		return err
 	}
-	d, err := openDomain(ctx, st, in, slog.New(slog.DiscardHandler))
+	d, err := openDomain(ctx, st, in, clock, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func (l layout) settings() string        { return l.path("installation.json") }
 func (l layout) keys() string            { return l.path("keys") }
 func (l layout) seal() string            { return l.path("seal") }
 func (l layout) spool() string           { return l.path("spool") }
+func (l layout) log() string             { return l.path("log") }
 func (l layout) tls() string             { return l.path("tls") }
 func (l layout) demo() string            { return l.path("demo.json") }
 func (l layout) defaultDB() string       { return "sqlite:" + l.path("toldonce.db") }

@@ -12,11 +12,11 @@ import (
 func newLog(opt *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
-		Short: "Checkpoint and audit the custody log",
+		Short: "Checkpoint, audit and witness the custody log",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLogCheckpoint(opt), newLogAudit(opt))
+	cmd.AddCommand(newLogCheckpoint(opt), newLogAudit(opt), newLogStatus(opt), newLogWitness(opt), newLogDiscontinuity(opt))
 	return cmd
 }
 

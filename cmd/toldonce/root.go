@@ -82,7 +82,7 @@ func newRoot(con console) *cobra.Command {
 		newInit(opt), newServe(opt), newDemo(opt),
 		newInterview(opt), newGrant(opt), newExport(opt), newClip(opt),
 		newRetention(opt), newHold(opt), newErasure(opt), newKeys(opt), newEscrow(opt),
-		newTrust(opt), newLog(opt), newToken(opt), newVersion(opt),
+		newTrust(opt), newLog(opt), newLogAudit(opt), newWitness(opt), newToken(opt), newVersion(opt),
 	)
 	markUsage(root)
 	return root

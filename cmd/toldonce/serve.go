@@ -187,7 +187,7 @@ func serve(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	d, err := openDomain(ctx, st, in, log)
+	d, err := openDomain(ctx, st, in, clock, log)
 	if err != nil {
 		return err
 	}
@@ -220,6 +220,10 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	if err := s.retention.Resume(ctx); err != nil {
 		return fmt.Errorf("completing erasures: %w", err)
 	}
+	// Before anything can be seen, and never a reason not to record.
+	if err := s.checkpoints.Check(ctx); err != nil {
+		s.log.Error("the custody log could not be compared with what was signed of it; viewing and sharing are closed", "error", err)
+	}
 	s.log.Info("serving", "url", s.url, "listen", listener.Addr().String(), "version", version())
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return edge.Run(running, listener) })
@@ -233,6 +237,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	group.Go(func() error { return keeper.Run(running) })
 	group.Go(func() error { return ready(s) })
 	group.Go(func() error { return s.remind(running) })
+	group.Go(func() error { s.checkpoints.Run(running); return nil })
 	err = group.Wait()
 	s.log.Info("ended")
 	if err != nil && ctx.Err() != nil {

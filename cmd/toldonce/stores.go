@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/keys"
+	"github.com/toldonce/toldonce/storage/notes"
 	"github.com/toldonce/toldonce/storage/objects"
 )
 
@@ -43,6 +45,7 @@ type stores struct {
 	db      *db.Store
 	objects objects.Store
 	seal    *seal.Authority
+	anchor  *notes.Folder // the newest checkpoint, beside the database
 }
 
 // stores returns where the database and the objects of an installation are.
@@ -81,11 +84,26 @@ func openStores(ctx context.Context, l layout, in installation, clock evidence.C
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), store.Close())
 	}
-	return &stores{layout: l, keys: ring, db: database, objects: store, seal: authority}, nil
+	anchor, err := openAnchor(l)
+	if err != nil {
+		return nil, errors.Join(err, database.Close(), store.Close())
+	}
+	return &stores{layout: l, keys: ring, db: database, objects: store, seal: authority, anchor: anchor}, nil
 }
 
 // Close closes what openStores opened.
-func (s *stores) Close() error { return errors.Join(s.db.Close(), s.objects.Close()) }
+func (s *stores) Close() error {
+	return errors.Join(s.db.Close(), s.objects.Close(), s.anchor.Close())
+}
+
+// openAnchor opens the folder of the newest checkpoint. An installation of before
+// there was one gets it now.
+func openAnchor(l layout) (*notes.Folder, error) {
+	if err := os.Mkdir(l.log(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("folder of the newest checkpoint: %w", err)
+	}
+	return notes.Open(l.log())
+}
 
 // thisMachine names this machine as others may: its host name, localhost and its
 // addresses.

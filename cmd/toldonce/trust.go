@@ -6,11 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/internal/durable"
 )
 
 func newTrust(opt *options) *cobra.Command {
@@ -30,7 +33,8 @@ func newTrustExport(opt *options) *cobra.Command {
 		Use:   "export --data DIR --out DIR",
 		Short: "Copy the public trust files out of the data folder",
 		Long: `Copy the public trust files out of the data folder into a new folder:
-` + seal.TrustFile + ` for toldonce-verify, ` + seal.TrustedRootFile + ` for cosign, and the certificates for openssl.
+` + seal.TrustFile + ` for toldonce-verify, ` + seal.TrustedRootFile + ` for cosign, the certificates for openssl,
+and ` + logKeyFile + ` for those who witness the custody log.
 They hold no secret. Publish them, deposit them with the court, or hand them
 over, but never together with a package that they shall confirm.`,
 		Args: cobra.NoArgs,
@@ -57,6 +61,44 @@ over, but never together with a package that they shall confirm.`,
 	cmd.Flags().StringVar(&out, "out", "", "folder to write into, new or empty")
 	mustMark(cmd.MarkFlagRequired("out"))
 	return cmd
+}
+
+// logKeyFile holds the custody log's verifier key, for those who witness it.
+const logKeyFile = "log.vkey"
+
+// addLog names the installation's witnesses in the trust file that was copied, and
+// writes the custody log's key beside it.
+func addLog(l layout, to *os.Root) error {
+	text, err := to.ReadFile(seal.TrustFile)
+	if err != nil {
+		return err
+	}
+	trust, err := seal.ParseTrust(text)
+	if err != nil {
+		return err
+	}
+	var keys strings.Builder
+	for _, log := range trust.Logs {
+		keys.WriteString(log.Key + "\n")
+	}
+	if err := durable.Create(to, logKeyFile, 0o644, []byte(keys.String())); err != nil {
+		return err
+	}
+	configured, err := l.witnesses()
+	if err != nil || len(configured) == 0 {
+		return err
+	}
+	for _, c := range configured {
+		w, err := custody.ParseCosigner(c.Key)
+		if err != nil {
+			return err
+		}
+		trust.Witnesses = append(trust.Witnesses, w)
+	}
+	if text, err = trust.Encode(); err != nil {
+		return err
+	}
+	return durable.Replace(to, seal.TrustFile, 0o644, text)
 }
 
 // copyTrust copies the public files of the seal and returns their names.
@@ -90,5 +132,5 @@ func copyTrust(l layout, out string) ([]string, error) {
 		}
 		names = append(names, e.Name())
 	}
-	return names, nil
+	return append(names, logKeyFile), addLog(l, to)
 }

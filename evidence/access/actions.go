@@ -113,6 +113,9 @@ const (
 	LogRead  = "log.read"  // system: entries of every case and of none, with no names and no reasons
 	LogHead  = "log.head"  // system: checkpoint and proofs, which hold no personal data
 	LogAudit = "log.audit" // system
+
+	DiscontinuityPropose = "log.discontinuity.propose" // system: entries of the log were lost, and why
+	DiscontinuityApprove = "log.discontinuity.approve" // system: by a second person
 )
 
 // Entries that follow from an act, or that the program makes itself. They are

@@ -21,6 +21,10 @@ type Config struct {
 	// Demonstration says that the data is not real. The policy allows one thing
 	// more there: see export.alone.
 	Demonstration bool
+	// Closed, if set, returns an error while the custody log contradicts what was
+	// signed of it. Viewing and sharing are refused then; recording, and live view
+	// of an interview that is being held, go on.
+	Closed func() error
 	// Logger is told of rules that could not be evaluated and of refusals that
 	// could not be logged. It gets no personal data.
 	Logger *slog.Logger
@@ -61,6 +65,9 @@ func (s *Service) Authorize(ctx context.Context, actor evidence.Actor, action st
 	return err
 }
 
+// closable are the acts that show or hand out what was recorded.
+var closable = []string{MediaPlay, GrantApprove, ExportRequest, ExportApprove, ExportRead, ExportAlone}
+
 // errHidden is the one answer for what does not exist and for what somebody may not
 // know of.
 var errHidden = fmt.Errorf("access: %w", evidence.ErrNotFound)
@@ -92,6 +99,10 @@ func (s *Service) judge(ctx context.Context, actor evidence.Actor, action string
 		s.Logger.ErrorContext(ctx, "access denied because the policy failed", "action", action, "kind", on.Kind, "error", err)
 		why = []evidence.Reason{{Code: "access.undecided", Text: "The rules could not be applied, so access is refused. Tell your administrator."}}
 		allowed = false
+	}
+	if allowed && s.Closed != nil && slices.Contains(closable, action) && s.Closed() != nil {
+		return evidence.Refuse(evidence.ErrRefused, "log.discontinuity",
+			"The custody log does not continue what was signed of it before, so nothing is shown or handed out until two people have signed for that. Tell the evidence custodian.", "P23")
 	}
 	if allowed {
 		return nil

@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 )
 
 const (
@@ -43,6 +45,8 @@ type Trust struct {
 	Signers     []Signer
 	Authorities []TimeAuthority
 	Logs        []Log
+	// Witnesses cosign the checkpoints of logs; none in an older trust file.
+	Witnesses []custody.Cosigner
 }
 
 // Signer is a key that seals, with the span in which it may.
@@ -84,6 +88,7 @@ type trustDoc struct {
 	Signers      []signerDoc        `json:"signers"`
 	Authorities  []timeAuthorityDoc `json:"timestampAuthorities"`
 	Logs         []logDoc           `json:"logs"`
+	Witnesses    []witnessDoc       `json:"witnesses,omitempty"`
 }
 
 type signerDoc struct {
@@ -105,6 +110,11 @@ type timeAuthorityDoc struct {
 	Chain     string    `json:"chain"`
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
+}
+
+type witnessDoc struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
 }
 
 type logDoc struct {
@@ -184,6 +194,16 @@ func ParseTrust(data []byte) (*Trust, error) {
 		}
 		t.Logs = append(t.Logs, log)
 	}
+	for _, d := range doc.Witnesses {
+		w, err := custody.ParseCosigner(d.Key)
+		if err != nil {
+			return nil, err
+		}
+		if w.Name != d.Name || slices.ContainsFunc(t.Witnesses, func(have custody.Cosigner) bool { return have.Name == w.Name }) {
+			return nil, fmt.Errorf("%w: witness %q has a key of another name, or is there twice", evidence.ErrInvalid, clip(d.Name))
+		}
+		t.Witnesses = append(t.Witnesses, w)
+	}
 	switch {
 	case len(t.Signers) == 0:
 		return nil, fmt.Errorf("%w: it names no signer", evidence.ErrInvalid)
@@ -222,6 +242,9 @@ func (t *Trust) Encode() ([]byte, error) {
 	}
 	for _, l := range t.Logs {
 		doc.Logs = append(doc.Logs, logDoc{Origin: l.Origin, Key: l.Key})
+	}
+	for _, w := range t.Witnesses {
+		doc.Witnesses = append(doc.Witnesses, witnessDoc{Name: w.Name, Key: w.Key})
 	}
 	out, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {

@@ -136,3 +136,14 @@ func (s *server) log() string {
 	data, _ := os.ReadFile(filepath.Join(s.dir, "server.log"))
 	return string(data[max(0, len(data)-4096):])
 }
+
+// Program returns the path of a program that the set-up installs, such as pg_dump. A
+// missing one fails the test.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

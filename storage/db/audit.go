@@ -85,9 +85,10 @@ func (s *Store) AuditRows(ctx context.Context, from int64, limit int) ([]custody
 	return out, nil
 }
 
-// Checkpoints returns every signed checkpoint that was saved, the smallest first.
+// Checkpoints returns every signed checkpoint that was saved, the smallest first,
+// those apart that an approved discontinuity gave up.
 func (s *Store) Checkpoints(ctx context.Context) ([][]byte, error) {
-	rows, err := s.query(ctx, `SELECT note FROM checkpoint ORDER BY size`)
+	rows, err := s.query(ctx, `SELECT note FROM checkpoint WHERE abandoned = 0 ORDER BY size`)
 	out, err := collect(rows, err, func(scan func(...any) error) (note []byte, err error) {
 		return note, scan(&note)
 	})
@@ -97,21 +98,22 @@ func (s *Store) Checkpoints(ctx context.Context) ([][]byte, error) {
 	return out, nil
 }
 
-// LastCheckpoint returns the saved checkpoint of the largest size, or an error
-// wrapping [evidence.ErrNotFound].
+// LastCheckpoint returns the saved checkpoint of the largest size that was not given
+// up, or an error wrapping [evidence.ErrNotFound].
 func (s *Store) LastCheckpoint(ctx context.Context) ([]byte, error) {
 	var note []byte
-	if err := s.row(ctx, `SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1`).Scan(&note); err != nil {
+	if err := s.row(ctx, `SELECT note FROM checkpoint WHERE abandoned = 0 ORDER BY size DESC LIMIT 1`).Scan(&note); err != nil {
 		return nil, fmt.Errorf("reading the last checkpoint: %w", err)
 	}
 	return note, nil
 }
 
 // SaveCheckpoint keeps a signed checkpoint durably. One of the same size stays
-// as it is.
+// as it is, unless it was given up.
 func (s *Store) SaveCheckpoint(ctx context.Context, size int64, signed []byte) error {
 	return s.quiet(ctx, func(tx *tx) error {
-		_, err := tx.exec(ctx, `INSERT INTO checkpoint (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`,
+		_, err := tx.exec(ctx, `INSERT INTO checkpoint (size, at, note) VALUES ($1, $2, $3) 
+			ON CONFLICT (size) DO UPDATE SET at = $2, note = $3, abandoned = 0 WHERE checkpoint.abandoned = 1`,
 			size, evidence.At(s.clock()), signed)
 		if err != nil {
 			return fmt.Errorf("saving a checkpoint: %w", err)

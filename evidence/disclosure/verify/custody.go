@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -100,8 +102,10 @@ func (e *examination) checkpoint(signed []byte) (custody.Checkpoint, bool) {
 		}
 		break
 	}
-	if err == nil && !exactNote(signed) {
-		err = errors.New("it carries more than one signature or is not in its one form")
+	if err == nil {
+		if _, first := custody.OpenCheckpoint(custody.Bare(signed), log.Verifier); first != nil || bytes.Count(signed, []byte("\n")) > 4+1+custody.MaxCosignatures {
+			err = errors.New("its first signature is not the log's, or it carries too many")
+		}
 	}
 	if err != nil {
 		e.add(check, seal.Fails, file, "The log's signed checkpoint does not verify: %v.", err)
@@ -117,14 +121,38 @@ func (e *examination) checkpoint(signed []byte) (custody.Checkpoint, bool) {
 	default:
 		e.add(check, status, file, "The checkpoint is signed by a log that nobody vouches for, as no trust file was given.")
 	}
+	e.witnesses(signed)
 	return cp, true
 }
 
-// exactNote reports whether a note has one signature line and nothing that a
-// reader would skip.
-func exactNote(signed []byte) bool {
-	_, sigs, ok := bytes.Cut(signed, []byte("\n\n"))
-	return ok && bytes.Count(sigs, []byte("\n")) == 1
+// witnesses judges the cosignatures under a checkpoint by the witnesses that the
+// trust file names.
+func (e *examination) witnesses(signed []byte) {
+	const check, file = "custody.witness", disclosure.CheckpointFile
+	var trusted []custody.Cosigner
+	if e.trust != nil {
+		trusted = e.trust.Witnesses
+	}
+	good, err := custody.Cosignatures(signed, trusted...)
+	if err != nil {
+		e.add(check, seal.Fails, file, "A witness that the trust file names did not sign this checkpoint, though it says so.")
+		return
+	}
+	for _, c := range good {
+		e.add(check, seal.Holds, file, "The witness %s saw the log with these entries at %s, and that it only grew until then.", shown(c.Witness), c.At.Format(time.RFC3339))
+	}
+	for _, name := range custody.SignedBy(signed)[1:] {
+		switch {
+		case slices.ContainsFunc(good, func(c custody.Cosignature) bool { return c.Witness == name }):
+		case slices.ContainsFunc(trusted, func(w custody.Cosigner) bool { return w.Name == name }):
+			e.add(check, seal.Fails, file, "The cosignature in the name of %s is by another key than the one that the trust file names.", shown(name))
+		default:
+			e.add(check, seal.NotGiven, file, "%s cosigned it, whom the trust file does not name as a witness.", shown(name))
+		}
+	}
+	if len(trusted) > 0 && len(good) == 0 {
+		e.add(check, seal.NotGiven, file, "None of the witnesses that the trust file names has cosigned this checkpoint: it rests on the log's key alone.")
+	}
 }
 
 // entries reads the leaves of the excerpt; those that cannot be read are nil.

@@ -157,6 +157,9 @@ func (r *Report) tell(l lang.Language) {
 	if r.says("custody.checkpoint", "custody.entries", "custody.inclusion", "custody.seal") {
 		proved("Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says, the sealing of this very recording among them.")
 	}
+	if r.says("custody.checkpoint", "custody.inclusion") && slices.ContainsFunc(r.Findings, func(f seal.Finding) bool { return f.Check == "custody.witness" && f.Status == seal.Holds }) {
+		proved("A witness outside the agency saw the log with these entries, and that nothing before them had been changed or removed since it first looked.")
+	}
 	if r.says("derivation.bundle", "derivation.statement", "derivation.signer", "derivation.signature", "derivation.outline") {
 		proved("The agency's key %s signed that this file was made from the recording in the way that is stated.", r.Signer)
 	}
