@@ -151,7 +151,7 @@ func (l layout) clear() error {
 		return err
 	}
 	defer root.Close()
-	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "spool", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm", "toldonce.db.lock"} {
+	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "log", "spool", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm", "toldonce.db.lock"} {
 		if err := root.RemoveAll(name); err != nil {
 			return err
 		}

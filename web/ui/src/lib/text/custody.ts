@@ -167,6 +167,8 @@ const sentences: Record<string, Write> = {
   'escrow.return': () => m.log_escrow_return(),
   'log.created': () => m.log_log_created(),
   'log.audit': (who) => m.log_log_audit({ who }),
+  'log.discontinuity.propose': (who, e) => m.log_log_discontinuity_propose({ who, from: detail(e, 'from') ?? '?', until: detail(e, 'until') ?? '?' }),
+  'log.discontinuity.approve': (who, e) => m.log_log_discontinuity_approve({ who, from: detail(e, 'from') ?? '?', until: detail(e, 'until') ?? '?' }),
 };
 
 /** One entry as a sentence; an action that this version does not know is named by its code. */
@@ -185,6 +187,7 @@ export const families = [
   { value: 'export', label: m.nav_packages },
   { value: 'team', label: m.case_team },
   { value: 'person', label: m.nav_people },
+  { value: 'log', label: m.log_filter_log },
 ] as const;
 
 export const knownActions = Object.keys(sentences);
