@@ -66,7 +66,7 @@ func (s *Service) Authorize(ctx context.Context, actor evidence.Actor, action st
 }
 
 // closable are the acts that show or hand out what was recorded.
-var closable = []string{MediaPlay, GrantApprove, ExportRequest, ExportApprove, ExportRead, ExportAlone}
+var closable = []string{MediaPlay, GrantApprove, ExportRequest, ExportApprove, ExportRead, ExportAlone, ClipRequest}
 
 // errHidden is the one answer for what does not exist and for what somebody may not
 // know of.
