@@ -100,16 +100,10 @@ func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
 	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest}
 	party := []string{GrantRead, GrantRevoke}
-<<<<<<< HEAD
 	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords, InterviewCalls}
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle}
-	custody := []string{LogRead, LogAudit, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
-=======
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch}
 	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
->>>>>>> 247188d (Say in the table of the policy who signs a discontinuity)
 		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
