@@ -64,6 +64,7 @@ type Track struct {
 	Kind      TrackKind
 	Codec     string // RFC 6381
 	Timescale int64
+	Replaces  ID // the track of which this one holds back-filled stretches; empty for one received live
 }
 
 // Segment is a stored leaf: where its ciphertext lies.

@@ -107,6 +107,9 @@ type Manifest struct {
 	Tree       Tree             `json:"tree"`
 	Encryption Encryption       `json:"encryption"`
 	Software   string           `json:"software"` // program and version
+	// Replacements are in order of creation. They, like every field that says so
+	// below, stand in manifests of version 2 alone.
+	Replacements []Replacement `json:"replacements,omitempty"`
 }
 
 // Clocks says which clock the times were read from (P11).
@@ -123,8 +126,13 @@ type ManifestSource struct {
 	ID   ID     `json:"id"`
 	Role string `json:"role"` // close-up, wide, room, child, interpreter
 	Name string `json:"name"` // unique in the interview, names no person: "close-up", "wide-2"
-	// SourceManifest says whether the source hashed its own frames: "none" or "verified".
+	// SourceManifest says what the source's own account of its frames comes to, one
+	// of the SourceManifest constants; in version 1 "none" or "verified".
 	SourceManifest string `json:"sourceManifest"`
+	// Keys signed the source's batches, and Files are where those are stored, in
+	// order; version 2.
+	Keys  []SourceKey          `json:"keys,omitempty"`
+	Files []SourceManifestFile `json:"files,omitempty"`
 }
 
 // ManifestTrack is one audio or video of a source with its ledger's summary.
@@ -140,6 +148,11 @@ type ManifestTrack struct {
 	Frames    Frames    `json:"frames"`
 	// Ledgers counts the pages of the track's ledger; since version 2.
 	Ledgers int `json:"ledgers,omitempty"`
+	// Replaces is the track of which this one holds back-filled stretches; empty
+	// for one that was received live. Version 2.
+	Replaces ID `json:"replaces,omitempty"`
+	// Ranges say what became of each frame that the source claimed; version 2.
+	Ranges []FrameRange `json:"ranges,omitempty"`
 }
 
 // Anchor ties a track's media time to interview time. Between anchors media
@@ -231,6 +244,9 @@ const (
 	EventTeamBreak = "team-break"
 	EventDistress  = "distress"
 	EventClockStep = "clock-step"
+	EventClockStep = "clock-step"
+	// EventBackfilled: a stretch that was missing was handed over by the source.
+	EventBackfilled = "back-filled"
 )
 
 // Gap is a stretch of a track that is not in the recording.

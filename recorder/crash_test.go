@@ -29,6 +29,7 @@ func (w *world) crash() *world {
 	after.store.interviews, after.store.segments = maps.Clone(s.interviews), maps.Clone(s.segments)
 	after.store.keys, after.store.recipients, after.store.sealed = maps.Clone(s.keys), maps.Clone(s.recipients), maps.Clone(s.sealed)
 	after.store.sources, after.store.tracks, after.store.entries = slices.Clone(s.sources), slices.Clone(s.tracks), slices.Clone(s.entries)
+	after.store.devices, after.store.manifests = slices.Clone(s.devices), slices.Clone(s.manifests)
 	w.store.mu.Unlock()
 	w.objects.mu.Lock()
 	after.objects = &memoryObjects{data: maps.Clone(w.objects.data)}

@@ -26,6 +26,7 @@ type sealJob struct {
 	start, end evidence.Offset
 	positions  []spool.Position // of its frames, or lines, in the journal
 	ledger     int              // page of the track's ledger; 0: it is a segment
+	do         func(*keeper)    // something else that has its turn; the rest is empty
 }
 
 // keeper encrypts a recording's segments, gives them their place in its tree,
@@ -109,6 +110,10 @@ func (k *keeper) run() {
 }
 
 func (k *keeper) keep(job sealJob) {
+	if job.do != nil {
+		job.do(k)
+		return
+	}
 	k.awaitStructure()
 	seg := job.segment
 	cipher, plainSum, cipherSum, err := k.sealer.Encrypt(seg.Data)
@@ -221,10 +226,15 @@ func (k *keeper) put(o spool.Object) {
 func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 	segments := make([]evidence.Segment, 0, len(stored))
 	var pages []int
+	var manifests []evidence.StoredSourceManifest
 	for _, o := range stored {
 		var meta objectMeta
 		if err := json.Unmarshal(o.Meta, &meta); err != nil {
 			return fmt.Errorf("the spool's note of %s: %w", o.Key, err)
+		}
+		if meta.Claims != nil {
+			manifests = append(manifests, evidence.StoredSourceManifest{File: *meta.Claims, ObjectKey: o.Key, ObjectVersion: o.Version})
+			continue
 		}
 		if meta.Segment == nil {
 			pages = append(pages, meta.Page)
@@ -240,6 +250,12 @@ func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 			return err
 		}
 		s.touch()
+	}
+	if len(manifests) > 0 {
+		if err := s.r.cfg.Store.SaveSourceManifests(ctx, s.iv.Recording, manifests); err != nil {
+			s.r.metrics.databaseRetries.Add(1)
+			return err
+		}
 	}
 	// A page comes behind its leaves, which the database has by now.
 	for _, i := range pages {
@@ -358,8 +374,13 @@ func (s *sitting) saveState() spool.Position {
 			st.Sources = append(st.Sources, src.saved())
 		}
 	}
+	for _, src := range s.sources {
+		if account, ok := src.account.saved(); ok {
+			st.Accounts = append(st.Accounts, account)
+		}
+	}
 	for _, t := range s.tracks {
-		st.Tracks = append(st.Tracks, savedTrack{Number: t.number, ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale})
+		st.Tracks = append(st.Tracks, t.saved())
 		st.Configs = append(st.Configs, s.configs[t.number]...)
 		t.mu.Lock()
 		st.Ledgers = append(st.Ledgers, t.savedLocked())

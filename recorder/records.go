@@ -29,6 +29,12 @@ const (
 	recSource  byte = 13 // JSON of savedSource
 	recOpening byte = 14 // JSON of evidence.Opening: of an event's note; personal
 	recLine    byte = 15 // binary: a line of a track's ledger
+
+	recClaims    byte = 16 // a signed batch of a source's manifest, as it came
+	recDevice    byte = 17 // JSON of savedDevice
+	recBound     byte = 18 // JSON of savedBound: of which session a part of a track is
+	recReplaced  byte = 19 // JSON of replaced
+	recClaimFile byte = 20 // JSON of evidence.SourceManifestFile: it is in the outbox
 )
 
 // savedVersion is that of the records that are JSON.
@@ -51,6 +57,7 @@ type savedState struct {
 	Duties    []duty             `json:"duties"`
 	Openings  []evidence.Opening `json:"openings"`
 	NextDuty  int64              `json:"nextDuty"`
+	Accounts  []savedAccount     `json:"accounts,omitempty"`
 }
 
 // savedPhase is where an interview stands.
@@ -78,6 +85,11 @@ type savedTrack struct {
 	Kind      evidence.TrackKind `json:"kind"`
 	Codec     string             `json:"codec"`
 	Timescale int64              `json:"timescale"`
+	Replaces  evidence.ID        `json:"replaces,omitempty"`
+}
+
+func (t *track) saved() savedTrack {
+	return savedTrack{Number: t.number, ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale, Replaces: t.ev.Replaces}
 }
 
 // savedConfig is a decoder configuration. Number counts those of a track from 1;
@@ -216,5 +228,7 @@ func hexTime(t int64) string { return strconv.FormatUint(uint64(t), 16) }
 type objectMeta struct {
 	// Segment is set for a segment; its ObjectVersion is filled in once stored.
 	Segment *evidence.Segment `json:"segment,omitempty"`
-	Page    int               `json:"page"` // of the manifest, where Segment is not set
+	// Claims is set for a file of signed batches.
+	Claims *evidence.SourceManifestFile `json:"claims,omitempty"`
+	Page   int                          `json:"page"` // of the manifest, where nothing else is set
 }

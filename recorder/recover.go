@@ -23,7 +23,9 @@ type found struct {
 	lines    map[int][]savedLine  // likewise
 	segments map[int64]evidence.Segment
 	lastAt   evidence.Offset
-	lost     []string // records that could not be understood
+	said     said                          // of sources about their own frames
+	manifest []evidence.SourceManifestFile // in the outbox
+	lost     []string                      // records that could not be understood
 }
 
 // recover continues an interview that an earlier run left in the spool. What was
@@ -108,6 +110,7 @@ func (f *found) record(rec spool.Record) error {
 		}
 		if err == nil {
 			f.state, f.hasState = st, true
+			f.said.forget(f.frames)
 			f.lastAt = max(f.lastAt, st.Phase.At)
 		}
 	case recFrame:
@@ -187,7 +190,10 @@ func (f *found) record(rec spool.Record) error {
 			f.state.Sources = replace(f.state.Sources, src, func(x savedSource) bool { return x.ID == src.ID })
 		}
 	default:
-		err = fmt.Errorf("unknown kind")
+		var known bool
+		if known, err = f.account(rec); !known {
+			err = fmt.Errorf("unknown kind")
+		}
 	}
 	if err != nil {
 		// The record is authentic: this program, or a later version, wrote it.
@@ -211,6 +217,9 @@ func (f *found) pending(o spool.Object, _ spool.Position) error {
 	var meta objectMeta
 	if err := json.Unmarshal(o.Meta, &meta); err != nil {
 		return fmt.Errorf("the spool's note of %s: %w", o.Key, err)
+	}
+	if meta.Claims != nil {
+		f.manifest = append(f.manifest, *meta.Claims)
 	}
 	if meta.Segment != nil {
 		f.segments[meta.Segment.Position] = *meta.Segment
@@ -274,7 +283,15 @@ func (s *sitting) restore(ctx context.Context, iv evidence.Interview, f *found) 
 	s.keeper = keeper
 	s.mu.Unlock()
 	s.clerk = newClerk(s, f.state.Duties, f.state.NextDuty)
-	if err := s.restoreTracks(f, ends); err != nil {
+	known, err := s.r.cfg.Store.SourceManifests(ctx, iv.Recording)
+	if err != nil {
+		return err
+	}
+	files := make([]evidence.SourceManifestFile, 0, len(known)+len(f.manifest))
+	for _, m := range known {
+		files = append(files, m.File)
+	}
+	if err := s.restoreTracks(f, ends, append(files, f.manifest...)); err != nil {
 		return err
 	}
 	s.restart()
@@ -302,13 +319,22 @@ func (e *leafEnd) add(l evidence.Leaf) error {
 		e.pages, e.lines = l.Index, e.lines+l.Frames
 		return nil
 	}
-	start, err := strconv.ParseUint(l.DecodeTime, 16, 63)
+	start, err := mediaTime(l.DecodeTime)
 	if err != nil {
-		return fmt.Errorf("%w: decode time of a stored leaf", evidence.ErrInvalid)
+		return err
 	}
-	e.index, e.part, e.media, e.end = l.Index+1, l.Part, int64(start)+l.Duration, l.End
+	e.index, e.part, e.media, e.end = l.Index+1, l.Part, start+l.Duration, l.End
 	e.frames += int64(l.Frames)
 	return nil
+}
+
+// mediaTime is the inverse of hexTime.
+func mediaTime(text string) (int64, error) {
+	t, err := strconv.ParseUint(text, 16, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%w: decode time of a stored leaf", evidence.ErrInvalid)
+	}
+	return int64(t), nil
 }
 
 func (s *sitting) restoreState(iv evidence.Interview, f *found) {
@@ -351,7 +377,7 @@ func (s *sitting) restoreState(iv evidence.Interview, f *found) {
 }
 
 // restoreTracks makes tracks and their open segments again.
-func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd) error {
+func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd, manifests []evidence.SourceManifestFile) error {
 	slices.SortFunc(f.state.Tracks, func(a, b savedTrack) int { return a.Number - b.Number })
 	for i, saved := range f.state.Tracks {
 		if saved.Number != i+1 {
@@ -366,6 +392,9 @@ func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd) error {
 	}
 	sources := slices.Clone(s.sources)
 	s.mu.Unlock()
+	if err := s.restoreAccounts(f, manifests); err != nil {
+		return err
+	}
 	for _, saved := range f.state.Tracks {
 		i := slices.IndexFunc(sources, func(x *source) bool { return x.ev.ID == saved.Source })
 		if i < 0 {
@@ -391,7 +420,16 @@ func (s *sitting) restoreTracks(f *found, ends map[evidence.ID]*leafEnd) error {
 func (s *source) restore(saved savedTrack, end *leafEnd, ledger savedLedger, f *found) {
 	t := &track{source: s, number: saved.Number, ev: evidence.Track{
 		ID: saved.ID, Source: saved.Source, Interview: s.sitting.iv.ID, Kind: saved.Kind, Codec: saved.Codec, Timescale: saved.Timescale,
+		Replaces: saved.Replaces,
 	}}
+	if saved.Replaces != "" {
+		// It is complete: what is handed over from now on goes to another.
+		t.counts.Whole = end.frames
+		s.sitting.mu.Lock()
+		s.sitting.tracks = append(s.sitting.tracks, t)
+		s.sitting.mu.Unlock()
+		return
+	}
 	t.clock = trackClock{timescale: saved.Timescale, source: newSourceClock(nil)}
 	t.part, t.closed = end.part, ledger.Counts
 	t.place = placement{started: end.index > 0, media: end.media, end: end.end}

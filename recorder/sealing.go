@@ -29,6 +29,7 @@ func (s *sitting) finish() {
 	for _, src := range s.allSources() {
 		src.do(src.farewell)
 	}
+	s.drainBackfill(ctx)
 	unsealed := func() {
 		s.sealErr = fmt.Errorf("sealing interview %s: %w", s.iv.ID, evidence.ErrUnavailable)
 		close(s.finished)
@@ -198,7 +199,7 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 		if !used && !s.mentionedLocked(src.ev.ID) {
 			continue
 		}
-		m.Sources = append(m.Sources, evidence.ManifestSource{ID: src.ev.ID, Role: string(src.ev.Role), Name: src.ev.Name, SourceManifest: "none"})
+		m.Sources = append(m.Sources, evidence.ManifestSource{ID: src.ev.ID, Role: string(src.ev.Role), Name: src.ev.Name})
 	}
 	for _, t := range s.tracks {
 		t.mu.Lock()
@@ -208,8 +209,16 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 			ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale,
 			Segments: segments[t.ev.ID], Anchors: append([]evidence.Anchor{}, s.anchors[t.number]...),
 			Packets: c.Packets, Frames: evidence.Frames{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing, Uncertain: c.Uncertain},
-			Ledgers: t.book.pages,
+			Ledgers:  t.book.pages,
+			Replaces: t.ev.Replaces,
 		})
+	}
+	for i := range m.Sources {
+		for _, src := range s.sources {
+			if src.ev.ID == m.Sources[i].ID {
+				m.Replacements = src.account.describe(&m.Sources[i], m.Tracks, m.Replacements)
+			}
+		}
 	}
 	return m
 }

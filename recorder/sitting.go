@@ -118,7 +118,7 @@ func (s *sitting) write(kind byte, payload []byte) spool.Position {
 		s.r.metrics.journalErrors.Add(1)
 	}
 	switch kind {
-	case recState, recConfig, recPart, recTrack, recSource:
+	case recState, recConfig, recPart, recTrack, recSource, recReplaced:
 		for old := s.structure.Load(); uint64(at) > old && !s.structure.CompareAndSwap(old, uint64(at)); old = s.structure.Load() {
 		}
 	}
@@ -222,7 +222,7 @@ func (s *sitting) declare(t *track) {
 	s.mu.Lock()
 	t.number = len(s.tracks) + 1
 	s.tracks = append(s.tracks, t)
-	s.write(recTrack, encodeJSON(savedTrack{Number: t.number, ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale}))
+	s.write(recTrack, encodeJSON(t.saved()))
 	s.mu.Unlock()
 	ev := t.ev
 	s.clerk.add(duty{Track: &ev})

@@ -41,6 +41,8 @@ type source struct {
 	ownPart   int  // after a reconnection; 0: that of the sitting
 	joined    bool // an event says so
 
+	account *account // what it says of its own frames
+
 	clock     *sourceClock
 	audio     *track
 	video     *track
@@ -57,6 +59,7 @@ func newSource(s *sitting, ev evidence.Source) *source {
 	src := &source{sitting: s, ev: ev, in: newInbox(), done: make(chan struct{})}
 	src.clock = src.newClock()
 	src.live = monitor.NewChannel(src.keyFrameForObservers)
+	src.account = newAccount(src)
 	go src.run()
 	return src
 }

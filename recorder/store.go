@@ -52,6 +52,18 @@ type Store interface {
 	// Segments returns every segment of the recording by position.
 	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
 
+	// SaveDevice writes a new device of a room. The error wraps
+	// [evidence.ErrConflict] if the room has one with that key.
+	SaveDevice(ctx context.Context, device evidence.Device, entry custody.Entry) error
+	// Device returns the device of a room with a key, or an error wrapping
+	// [evidence.ErrNotFound].
+	Device(ctx context.Context, room evidence.ID, keyID string) (evidence.Device, error)
+	// SaveSourceManifests writes where files of source manifests lie; the same
+	// again changes nothing.
+	SaveSourceManifests(ctx context.Context, recording evidence.ID, files []evidence.StoredSourceManifest) error
+	// SourceManifests returns them by source and number.
+	SourceManifests(ctx context.Context, recording evidence.ID) ([]evidence.StoredSourceManifest, error)
+
 	// SaveRecordingKey keeps the wrapped data key and the public recipient.
 	SaveRecordingKey(ctx context.Context, interview evidence.ID, wrapped []byte, recipient string) error
 	// RecordingKey returns them, or an error wrapping [evidence.ErrNotFound].

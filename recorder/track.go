@@ -17,9 +17,10 @@ type track struct {
 	ev     evidence.Track
 	number int // in the journal, from 1; 0 until its first frame is kept
 
-	feed   *feed         // the stream now; nil while away
-	stream *media.Stream // likewise
-	clock  trackClock
+	session evidence.ID   // the last WHIP session of which it was
+	feed    *feed         // the stream now; nil while away
+	stream  *media.Stream // likewise
+	clock   trackClock
 
 	segments *media.Segmenter
 	place    placement
@@ -68,7 +69,7 @@ func (t *track) init() {
 }
 
 func (t *track) begin(f *feed, stream *media.Stream) {
-	t.feed, t.stream = f, stream
+	t.feed, t.stream, t.session = f, stream, f.stream.Session
 	timescale := int64(90000)
 	if t.ev.Kind == evidence.Audio {
 		timescale = 48000
@@ -90,6 +91,7 @@ func (t *track) endStream(now time.Duration) {
 	t.publish(now, true)
 	t.noteFates()
 	t.feed, t.stream = nil, nil
+	t.source.account.ended(t.session)
 	t.broken = true
 	t.mu.Lock()
 	t.status.Live, t.status.Level, t.status.RoundTrip = false, nil, 0
@@ -220,6 +222,7 @@ func (t *track) keep(o media.Output) {
 		t.drop(f)
 		return
 	}
+	t.source.account.kept(t, f, arrival)
 	if t.dropped.frames > 0 {
 		t.declareDrops(f.Time)
 		f.Config = t.config // that of a frame that was dropped may be new
@@ -387,6 +390,7 @@ func (t *track) store(segments []media.Segment, err error) {
 		if p.anchor != nil {
 			s.anchor(t, *p.anchor)
 		}
+		t.source.account.placed(t, seg, p.start, p.end)
 		t.mu.Lock()
 		n := min(seg.Frames, len(t.positions))
 		job.positions = append(job.positions, t.positions[:n]...)

@@ -181,6 +181,11 @@ func (r *Recorder) Publish(ctx context.Context, source evidence.ID, token, offer
 	}
 	src.tokenHash = ev.TokenHash // it may be a new one
 	src.session, src.openedAt = session, r.now()
+	opened := evidence.Offset(-1)
+	if s.startedLocked() && s.journal != nil {
+		opened = s.nowLocked()
+	}
+	src.account.began(session.ID, opened)
 	s.mu.Unlock()
 	r.metrics.sessionsTotal.Add(1)
 	return Session{ID: session.ID, Answer: answer, ETag: session.ETag()}, nil

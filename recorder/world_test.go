@@ -41,6 +41,8 @@ type memoryStore struct {
 	recipients map[evidence.ID]string
 	sealed     map[evidence.ID]evidence.SealedRecording
 	entries    []custody.Entry
+	devices    []evidence.Device
+	manifests  []evidence.StoredSourceManifest
 	events     []custody.Event
 	changed    chan struct{}
 	lease      evidence.Lease
@@ -272,6 +274,57 @@ func (m *memoryStore) Segments(context.Context, evidence.ID) ([]evidence.Segment
 	}
 	slices.SortFunc(out, func(a, b evidence.Segment) int { return int(a.Position - b.Position) })
 	return out, nil
+}
+
+func (m *memoryStore) SaveDevice(_ context.Context, d evidence.Device, e custody.Entry) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m.devices, m.entries = append(m.devices, d), append(m.entries, e)
+	return nil
+}
+
+func (m *memoryStore) Device(_ context.Context, room evidence.ID, key string) (evidence.Device, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return evidence.Device{}, err
+	}
+	defer unlock()
+	for _, d := range m.devices {
+		if d.Room == room && d.KeyID == key {
+			return d, nil
+		}
+	}
+	return evidence.Device{}, evidence.ErrNotFound
+}
+
+func (m *memoryStore) SaveSourceManifests(_ context.Context, _ evidence.ID, files []evidence.StoredSourceManifest) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, f := range files {
+		if i := slices.IndexFunc(m.manifests, func(o evidence.StoredSourceManifest) bool {
+			return o.File.Source == f.File.Source && o.File.Number == f.File.Number
+		}); i < 0 {
+			m.manifests = append(m.manifests, f)
+		} else if m.manifests[i] != f {
+			return evidence.ErrConflict
+		}
+	}
+	return nil
+}
+
+func (m *memoryStore) SourceManifests(context.Context, evidence.ID) ([]evidence.StoredSourceManifest, error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.Clone(m.manifests), nil
 }
 
 func (m *memoryStore) SaveRecordingKey(_ context.Context, interview evidence.ID, wrapped []byte, recipient string) error {

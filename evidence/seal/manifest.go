@@ -118,8 +118,8 @@ func checkSources(m evidence.Manifest) error {
 		if !codePattern.MatchString(s.Name) || !codePattern.MatchString(s.Role) || names[s.Name] {
 			return fmt.Errorf("source %d has no name or role of its own", i)
 		}
-		if s.SourceManifest != "none" && s.SourceManifest != "verified" {
-			return fmt.Errorf("source %d: sourceManifest %q", i, clip(s.SourceManifest))
+		if err := checkSourceManifest(m, s); err != nil {
+			return fmt.Errorf("source %d: %w", i, err)
 		}
 		sources[s.ID], names[s.Name] = true, true
 	}
@@ -156,6 +156,9 @@ func checkSources(m evidence.Manifest) error {
 				return fmt.Errorf("track %d has a negative count", i)
 			}
 		}
+	}
+	if err := checkBackfill(m); err != nil {
+		return err
 	}
 	for i, g := range m.Gaps {
 		if !tracks[g.Track] || g.Start < 0 || g.End < g.Start || !codePattern.MatchString(g.Cause) || g.Frames < -1 || g.Uncertain < 0 || g.Ledger < 0 || g.Ledger > ledgers[g.Track] {

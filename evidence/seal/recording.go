@@ -71,6 +71,7 @@ func CheckRecording(in RecordingInput) (*Recording, Findings) {
 	checkLeaves(in, m, leaves, &out)
 	checkTimes(in, m, leaves, &out)
 	checkGaps(in, m, leaves, &out)
+	checkReplacements(in, m, leaves, &out)
 	return &Recording{Seal: sealed, Manifest: m, Leaves: leaves}, out
 }
 

@@ -210,7 +210,7 @@ func checkGaps(in RecordingInput, m evidence.Manifest, leaves []evidence.Leaf, o
 	byTrack := ByTrack(leaves)
 	for _, t := range m.Tracks {
 		tl := byTrack[t.ID]
-		if tl == nil {
+		if tl == nil || t.Replaces != "" { // a track of replacements is nothing but stretches
 			continue
 		}
 		for i, l := range tl.Media {

@@ -50,6 +50,8 @@ type Track struct {
 	Kind   evidence.TrackKind
 	SSRC   uint32
 	Format media.Format
+	// Session is the id of the session that it is of.
+	Session evidence.ID
 
 	pc *webrtc.PeerConnection
 }
@@ -203,7 +205,7 @@ func (s *Session) read(remote *webrtc.TrackRemote, rtpReceiver *webrtc.RTPReceiv
 // track describes a stream of which a packet arrived.
 func (s *Session) track(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) *Track {
 	codec := remote.Codec()
-	t := &Track{Kind: evidence.Audio, SSRC: uint32(remote.SSRC()), pc: s.pc, Format: media.Format{MIME: codec.MimeType}}
+	t := &Track{Kind: evidence.Audio, SSRC: uint32(remote.SSRC()), Session: s.ID, pc: s.pc, Format: media.Format{MIME: codec.MimeType}}
 	if remote.Kind() == webrtc.RTPCodecTypeVideo {
 		t.Kind, t.Format.Video = evidence.Video, true
 	}

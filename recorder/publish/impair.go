@@ -26,10 +26,13 @@ type Impairment struct {
 	Duplicate float64
 	// Seed makes the choices repeatable.
 	Seed uint64
+	// Cut loses each packet for which it returns true, as it goes on the wire, for
+	// example all of them for a while; nil: none. It is called from many goroutines.
+	Cut func(packet []byte) bool
 }
 
 func (i Impairment) none() bool {
-	return i.Loss == 0 && i.Delay == 0 && i.Jitter == 0 && i.Duplicate == 0 && i.Link == 0
+	return i.Loss == 0 && i.Delay == 0 && i.Jitter == 0 && i.Duplicate == 0 && i.Link == 0 && i.Cut == nil
 }
 
 // impaired is a packet connection with an Impairment on its writes.
@@ -108,7 +111,7 @@ func (c *impaired) WriteTo(b []byte, to net.Addr) (int, error) {
 		return c.PacketConn.WriteTo(b, to)
 	}
 	lose, copies, waits := c.fate()
-	if lose {
+	if lose || c.rules.Cut != nil && c.rules.Cut(b) {
 		c.dropped.Add(1)
 		return len(b), nil
 	}

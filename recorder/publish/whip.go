@@ -21,6 +21,10 @@ const maxAnswer = 1 << 20
 // WHIP signals over HTTP as RFC 9725 says. client nil means http.DefaultClient.
 // A refusal's error carries the status and the problem's sentence.
 func WHIP(client *http.Client, endpoint, token string) Signal {
+	return whip(client, endpoint, token, nil)
+}
+
+func whip(client *http.Client, endpoint, token string, began func(session *url.URL)) Signal {
 	if client == nil {
 		client = http.DefaultClient
 	}
@@ -39,6 +43,9 @@ func WHIP(client *http.Client, endpoint, token string) Signal {
 		location, err := base.Parse(response.Header.Get("Location"))
 		if err != nil {
 			return "", nil, fmt.Errorf("WHIP session address: %w", err)
+		}
+		if began != nil {
+			began(location)
 		}
 		end := func(ctx context.Context) error {
 			response, body, err := call(ctx, client, http.MethodDelete, location.String(), token, "")

@@ -197,10 +197,10 @@ func (s *Store) Sources(ctx context.Context, interview evidence.ID) ([]evidence.
 	return collect(rows, err, scanSource)
 }
 
-const trackColumns = `id, source_id, interview_id, kind, codec, timescale`
+const trackColumns = `id, source_id, interview_id, kind, codec, timescale, replaces`
 
 func scanTrack(scan func(...any) error) (t evidence.Track, err error) {
-	err = scan(&t.ID, &t.Source, &t.Interview, &t.Kind, &t.Codec, &t.Timescale)
+	err = scan(&t.ID, &t.Source, &t.Interview, &t.Kind, &t.Codec, &t.Timescale, &t.Replaces)
 	return t, err
 }
 
@@ -215,8 +215,8 @@ func (s *Store) SaveTrack(ctx context.Context, t evidence.Track) error {
 		if err := tx.held(ctx, t.Interview); err != nil {
 			return err
 		}
-		n, err := tx.exec(ctx, `INSERT INTO track (id, agency, interview_id, source_id, kind, codec, timescale, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 1) ON CONFLICT (id) DO NOTHING`, t.ID, iv.Agency, t.Interview, t.Source, t.Kind, t.Codec, t.Timescale)
+		n, err := tx.exec(ctx, `INSERT INTO track (id, agency, interview_id, source_id, kind, codec, timescale, replaces, version)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1) ON CONFLICT (id) DO NOTHING`, t.ID, iv.Agency, t.Interview, t.Source, t.Kind, t.Codec, t.Timescale, t.Replaces)
 		if err != nil || n == 1 {
 			return err
 		}
