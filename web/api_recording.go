@@ -133,7 +133,7 @@ func (s *Server) sourcesOf(ctx context.Context, interview evidence.ID) ([]Interv
 	for _, src := range sources {
 		one := InterviewSource{SourceRef: sourceRef(src), Tracks: []InterviewTrack{}}
 		for _, t := range tracks {
-			if t.Source == src.ID {
+			if t.Source == src.ID && t.Replaces == "" {
 				one.Tracks = append(one.Tracks, trackOf(t))
 			}
 		}

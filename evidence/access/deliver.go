@@ -153,8 +153,22 @@ func (s *Service) decide(ctx context.Context, actor evidence.Actor, v Viewing, i
 	if err != nil {
 		return Grant{}, evidence.Segment{}, err
 	}
+	original, err := s.original(ctx, v.Grants, interview, track)
+	if err != nil {
+		return Grant{}, evidence.Segment{}, err
+	}
 	var refusal error
 	for _, g := range v.Grants {
+		if original != "" {
+			err := s.judgeReplacement(ctx, actor, v, interview, g, original, segment, now)
+			if err == nil {
+				return g, segment, nil
+			}
+			if refusal == nil || g.StateAt(now) == Active {
+				refusal = err
+			}
+			continue
+		}
 		at := index
 		if kind == evidence.LeafInit {
 			if at, err = s.firstWith(ctx, g, track, index); err != nil {

@@ -47,7 +47,7 @@ func (s *Service) Playback(ctx context.Context, actor evidence.Actor, interview 
 		if len(sources) > 0 && !slices.Contains(sources, track.Source) {
 			continue
 		}
-		segments, err := s.granted(ctx, track.ID, live)
+		segments, err := s.granted(ctx, track, live)
 		if err != nil {
 			return Playback{}, err
 		}
@@ -94,12 +94,17 @@ func (s *Service) live(ctx context.Context, actor evidence.Actor, interview evid
 	return v, live, refusal
 }
 
-// granted returns the union of what grants give of a track.
-func (s *Service) granted(ctx context.Context, track evidence.ID, grants []Grant) ([]evidence.Segment, error) {
+// granted returns the union of what grants give of a track. Of a track of
+// replacements they give what lies in the range that they give of the original.
+func (s *Service) granted(ctx context.Context, track evidence.Track, grants []Grant) ([]evidence.Segment, error) {
+	original := track.ID
+	if track.Replaces != "" {
+		original = track.Replaces
+	}
 	var reach evidence.Range
 	var bounds []TrackBounds
 	for _, g := range grants {
-		b, ok := g.bounds(track)
+		b, ok := g.bounds(original)
 		if !ok {
 			continue
 		}
@@ -112,7 +117,7 @@ func (s *Service) granted(ctx context.Context, track evidence.ID, grants []Grant
 	if len(bounds) == 0 {
 		return nil, nil
 	}
-	all, err := s.Store.SegmentsOfTrack(ctx, track, reach)
+	all, err := s.Store.SegmentsOfTrack(ctx, track.ID, reach)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +127,7 @@ func (s *Service) granted(ctx context.Context, track evidence.ID, grants []Grant
 			continue
 		}
 		for _, b := range bounds {
-			if segment.Leaf.Index >= b.FirstIndex && segment.Leaf.Index <= b.LastIndex {
+			if b.gives(track, segment.Leaf) {
 				out = append(out, segment)
 				break
 			}

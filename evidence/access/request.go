@@ -180,7 +180,7 @@ func (s *Service) bound(ctx context.Context, g *Grant, in Request) error {
 		return err
 	}
 	for _, track := range tracks {
-		if g.Source != AllSources && g.Source != string(track.Source) {
+		if g.Source != AllSources && g.Source != string(track.Source) || track.Replaces != "" {
 			continue
 		}
 		b, ok, err := s.boundTrack(ctx, track, in)
@@ -195,6 +195,9 @@ func (s *Service) bound(ctx context.Context, g *Grant, in Request) error {
 		}
 		g.Bounds.From, g.Bounds.Until = min(g.Bounds.From, b.Range.From), max(g.Bounds.Until, b.Range.Until)
 		g.Tracks = append(g.Tracks, b)
+	}
+	if err := s.boundReplacements(ctx, g, tracks, in.Asked); err != nil {
+		return err
 	}
 	switch {
 	case len(g.Tracks) == 0:
