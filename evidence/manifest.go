@@ -244,7 +244,6 @@ const (
 	EventTeamBreak = "team-break"
 	EventDistress  = "distress"
 	EventClockStep = "clock-step"
-	EventClockStep = "clock-step"
 	// EventBackfilled: a stretch that was missing was handed over by the source.
 	EventBackfilled = "back-filled"
 )

@@ -60,13 +60,23 @@ type Next struct {
 	Previous string      `json:"previous"`
 }
 
-// Admission lets a device account for a source's frames and keep them.
-type Admission struct {
+// CaptureKey is what a device keeps a source's frames under until they are safe.
+type CaptureKey struct {
 	State evidence.State
 	// Key is a 256-bit key to keep frames under, in memory alone. Wrapped gives the
 	// same key again; by itself it opens nothing.
 	Key     []byte
 	Wrapped []byte
+	// Sessions say how far the device has accounted already: it goes on there.
+	Sessions []Said
+}
+
+// Said is how far a device has accounted for a session: the next batch, and the
+// RTP timestamps of the last frames that were named.
+type Said struct {
+	Next
+	Video *uint32 `json:"video,omitempty"`
+	Audio *uint32 `json:"audio,omitempty"`
 }
 
 // EnrolDevice makes a browser, by its public key, a device of an interview's room.
@@ -120,27 +130,33 @@ func (r *Recorder) device(ctx context.Context, iv evidence.Interview, src *sourc
 	return d, err
 }
 
+// CheckToken reports whether a token is that of a source.
+func (r *Recorder) CheckToken(ctx context.Context, source evidence.ID, token string) error {
+	_, err := r.authenticate(ctx, source, token)
+	return err
+}
+
 // keyPurpose separates the keys of what devices keep.
 func keyPurpose(source evidence.ID) string { return "toldonce/capture/v1/" + string(source) }
 
 // Admit lets a device, by the id of its key, account for the frames of a source,
 // and gives it the key to keep them under: the one that wrapped holds, or a fresh
 // one if wrapped is empty. The token must be that of the source.
-func (r *Recorder) Admit(ctx context.Context, source evidence.ID, token string, key claims.KeyID, wrapped []byte) (Admission, error) {
+func (r *Recorder) Admit(ctx context.Context, source evidence.ID, token string, key claims.KeyID, wrapped []byte) (CaptureKey, error) {
 	ev, err := r.authenticate(ctx, source, token)
 	if err != nil {
-		return Admission{}, err
+		return CaptureKey{}, err
 	}
-	out := Admission{Wrapped: wrapped}
+	out := CaptureKey{Wrapped: wrapped}
 	if len(wrapped) > 0 {
 		if out.Key, err = r.cfg.Keys.Unwrap(ctx, keyPurpose(source), wrapped); err != nil {
-			return Admission{}, err
+			return CaptureKey{}, err
 		}
 	} else {
 		out.Key = make([]byte, 32)
 		rand.Read(out.Key) // never fails: crypto/rand.Read ends the program instead
 		if out.Wrapped, err = r.cfg.Keys.Wrap(ctx, keyPurpose(source), out.Key); err != nil {
-			return Admission{}, err
+			return CaptureKey{}, err
 		}
 	}
 	s, err := r.sitting(ctx, ev.Interview)
@@ -150,15 +166,37 @@ func (r *Recorder) Admit(ctx context.Context, source evidence.ID, token string, 
 			out.State = iv.State
 			return out, nil
 		}
-		return Admission{}, err
+		return CaptureKey{}, err
 	}
 	src := s.source(ev)
 	d, err := r.device(ctx, s.iv, src, key)
 	if err != nil {
-		return Admission{}, err
+		return CaptureKey{}, err
 	}
 	out.State = s.state()
-	return out, src.account.enrol(d)
+	if err := src.account.enrol(d); err != nil {
+		return CaptureKey{}, err
+	}
+	out.Sessions = src.account.said()
+	return out, nil
+}
+
+func (a *account) said() []Said {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := []Said{}
+	for _, id := range a.book.Sessions() {
+		sequence, previous := a.book.Next(id)
+		one := Said{Next: Next{id, sequence, hex.EncodeToString(previous[:])}}
+		if ts, ok := a.book.Said(id, evidence.Video); ok {
+			one.Video = &ts
+		}
+		if ts, ok := a.book.Said(id, evidence.Audio); ok {
+			one.Audio = &ts
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // Claim takes a signed batch of a source's account of its frames and returns once

@@ -33,10 +33,14 @@ func (s *Server) playables(ctx context.Context, a evidence.Actor, interview evid
 	if err != nil {
 		return p, nil, err
 	}
+	tracks, err := s.replaced(ctx, p)
+	if err != nil {
+		return p, nil, err
+	}
 	out := []playable{}
 	for _, src := range sources {
 		one := playable{source: sourceRef(src)}
-		for _, t := range p.Tracks {
+		for _, t := range tracks {
 			if t.Track.Source == src.ID {
 				one.tracks = append(one.tracks, playableTrack{track: t.Track, segments: t.Segments})
 			}

@@ -14,6 +14,8 @@ import (
 // before each call. Safe for concurrent use.
 type Recording interface {
 	Publishing
+	Capturing
+	EnrolDevice(ctx context.Context, actor evidence.Actor, interview evidence.ID, publicKey []byte) (evidence.Device, error)
 	CreateSource(ctx context.Context, actor evidence.Actor, interview evidence.ID, role evidence.SourceRole) (evidence.Source, string, error)
 	RenewSource(ctx context.Context, actor evidence.Actor, source evidence.Source) (string, error)
 	Start(ctx context.Context, actor evidence.Actor, interview evidence.ID) (recorder.Status, error)
@@ -177,6 +179,15 @@ func (s *Server) renewSourceToken(ctx context.Context, a evidence.Actor, in *sou
 		}
 	}
 	return nil, evidence.ErrNotFound
+}
+
+// enrolDevice makes the caller's browser a device of the interview's room.
+func (s *Server) enrolDevice(ctx context.Context, a evidence.Actor, in *enrolDeviceInput) (*answer[Device], error) {
+	if err := s.allow(ctx, a, access.SourceAdd, in.ID); err != nil {
+		return nil, err
+	}
+	d, err := s.recording.EnrolDevice(ctx, a, in.ID, in.Body.PublicKey)
+	return answerErr(Device{ID: d.ID, KeyID: d.KeyID}, err)
 }
 
 func (s *Server) newSource(src evidence.Source, token string) (NewSource, error) {

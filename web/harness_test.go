@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/claims"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
 	"github.com/toldonce/toldonce/evidence/observation"
@@ -253,6 +254,28 @@ func (s studio) CreateSource(_ context.Context, _ evidence.Actor, iv evidence.ID
 }
 func (s studio) RenewSource(context.Context, evidence.Actor, evidence.Source) (string, error) {
 	return "renewed-token", nil
+}
+func (s studio) Admit(context.Context, evidence.ID, string, claims.KeyID, []byte) (recorder.CaptureKey, error) {
+	return recorder.CaptureKey{State: evidence.StateRecording, Key: make([]byte, 32), Wrapped: []byte{1}}, nil
+}
+func (s studio) Claim(context.Context, evidence.ID, string, []byte) (recorder.Capture, error) {
+	return recorder.Capture{State: evidence.StateRecording}, nil
+}
+func (s studio) Backfill(context.Context, evidence.ID, string, []byte) (recorder.Capture, error) {
+	return recorder.Capture{State: evidence.StateRecording}, nil
+}
+func (s studio) CheckToken(_ context.Context, _ evidence.ID, token string) error {
+	if token != "source-token" {
+		return evidence.ErrUnauthenticated
+	}
+	return nil
+}
+func (s studio) Challenge(evidence.ID) []byte { return make([]byte, 56) }
+func (s studio) DeviceToken(context.Context, evidence.ID, evidence.ID, claims.KeyID, []byte, []byte) (string, error) {
+	return "", evidence.ErrUnauthenticated
+}
+func (s studio) EnrolDevice(_ context.Context, _ evidence.Actor, _ evidence.ID, key []byte) (evidence.Device, error) {
+	return evidence.Device{ID: "0198f5a0-0000-7000-8000-000000000002", KeyID: strings.Repeat("ab", 32), PublicKey: key}, nil
 }
 func (s studio) status(iv evidence.ID, state evidence.State) (recorder.Status, error) {
 	return recorder.Status{Interview: iv, State: state}, nil

@@ -115,9 +115,9 @@ func quoted(s string) string {
 // the spans of its source. At every span all tracks of the source are at the
 // same player time, which gaps make up for where one lacks something.
 func trackPlaylist(t playableTrack, spans []TimelineSpan) []byte {
-	w := playlistWriter{init: -1, independent: true}
+	w := playlistWriter{track: t.track.ID, independent: true}
 	if len(t.segments) > 0 {
-		w.nextInit = t.segments[0].Leaf.Init
+		w.nextInit = w.initOf(t.segments[0])
 	}
 	next := 0
 	for k, span := range spans {
@@ -153,8 +153,9 @@ func inSpan(s evidence.Segment, span TimelineSpan) bool {
 // playlistWriter collects the entries of a media playlist.
 type playlistWriter struct {
 	entries       []playlistEntry
-	init          int // number of the initialisation segment in force; -1: none yet
-	nextInit      int // the one that the next entry needs
+	track         evidence.ID
+	init          string // address of the initialisation segment in force; empty: none yet
+	nextInit      string // of the one that the next entry needs
 	discontinuity bool
 	independent   bool
 }
@@ -166,9 +167,22 @@ type playlistEntry struct {
 }
 
 func (w *playlistWriter) segment(s evidence.Segment, duration evidence.Offset) {
-	w.nextInit = s.Leaf.Init
+	w.nextInit = w.initOf(s)
 	w.independent = w.independent && s.Leaf.Independent
-	w.entries = append(w.entries, playlistEntry{w.mark(), max(duration, 1), strconv.Itoa(s.Leaf.Index) + ".m4s"})
+	w.entries = append(w.entries, playlistEntry{w.mark(), max(duration, 1), w.folder(s) + strconv.Itoa(s.Leaf.Index) + ".m4s"})
+}
+
+// folder is where a segment lies, as the playlist sees it: one that plays in place
+// of others is of a track of its own.
+func (w *playlistWriter) folder(s evidence.Segment) string {
+	if s.Leaf.Track == w.track {
+		return ""
+	}
+	return "../" + string(s.Leaf.Track) + "/"
+}
+
+func (w *playlistWriter) initOf(s evidence.Segment) string {
+	return fmt.Sprintf("%sinit-%d.mp4", w.folder(s), s.Leaf.Init)
 }
 
 // gap adds what is not there, in pieces of about equal length.
@@ -196,7 +210,7 @@ func (w *playlistWriter) mark() string {
 	}
 	if w.init != w.nextInit {
 		w.init = w.nextInit
-		lines += fmt.Sprintf("#EXT-X-MAP:URI=\"init-%d.mp4\"\n", w.init)
+		lines += fmt.Sprintf("#EXT-X-MAP:URI=%q\n", w.init)
 	}
 	return lines
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/access"
 )
 
 const second = 1_000_000
@@ -20,6 +21,12 @@ func run(part, init, index int, bounds ...evidence.Offset) []evidence.Segment {
 }
 
 func source(audio, video []evidence.Segment) playable {
+	for i := range audio {
+		audio[i].Leaf.Track = "a"
+	}
+	for i := range video {
+		video[i].Leaf.Track = "v"
+	}
 	p := playable{source: SourceRef{ID: "s", Name: "close-up"}}
 	if audio != nil {
 		p.tracks = append(p.tracks, playableTrack{evidence.Track{ID: "a", Source: "s", Kind: evidence.Audio, Codec: "opus", Timescale: 48000}, audio})
@@ -223,4 +230,41 @@ func FuzzEventID(f *testing.F) {
 			t.Errorf("%q became %d", s, id)
 		}
 	})
+}
+
+func TestReplacementsPlayInPlace(t *testing.T) {
+	original := run(1, 0, 0, 0, 2*second, 4*second, 6*second)
+	original = append(original, run(2, 0, 3, 20*second, 22*second)...)
+	late := run(1, 0, 0, 2*second, 4*second)
+	late = append(late, run(1, 0, 1, 6*second, 9*second, 12*second)...)
+	for i := range late {
+		late[i].Leaf.Track = "late"
+	}
+	v := evidence.Track{ID: "v", Source: "s", Kind: evidence.Video, Codec: "avc1.42e01f", Timescale: 90000}
+	by := v
+	by.ID, by.Replaces = "late", "v"
+	for i := range original {
+		original[i].Leaf.Track = "v"
+	}
+	got := playedTracks([]access.PlaybackTrack{{Track: v, Segments: original}, {Track: by, Segments: late}}, []evidence.Replacement{
+		{Track: "v", By: "late", First: 0, Last: 0, Start: 2 * second, End: 4 * second},
+		{Track: "v", By: "late", First: 1, Last: 2, Start: 6 * second, End: 12 * second},
+	})
+	if len(got) != 1 {
+		t.Fatalf("%d tracks", len(got))
+	}
+	p := playable{source: SourceRef{ID: "s"}, tracks: []playableTrack{{got[0].Track, got[0].Segments}}}
+	want := "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n" +
+		"#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:2.000000,\n0.m4s\n" +
+		"#EXT-X-MAP:URI=\"../late/init-0.mp4\"\n#EXTINF:2.000000,\n../late/0.m4s\n" +
+		"#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:2.000000,\n2.m4s\n" +
+		"#EXT-X-MAP:URI=\"../late/init-0.mp4\"\n#EXTINF:3.000000,\n../late/1.m4s\n#EXTINF:3.000000,\n../late/2.m4s\n" +
+		"#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:2.000000,\n3.m4s\n#EXT-X-ENDLIST\n"
+	if text := playlistOf(p, "v"); text != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	// Without a grant of what replaces it, the original plays.
+	if got := playedTracks([]access.PlaybackTrack{{Track: v, Segments: original}}, []evidence.Replacement{{Track: "v", By: "late", First: 0, Last: 0, Start: 2 * second, End: 4 * second}}); len(got[0].Segments) != 4 {
+		t.Errorf("%d segments play", len(got[0].Segments))
+	}
 }

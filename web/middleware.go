@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/claims"
 )
 
 type requestKey struct{}
@@ -96,14 +97,19 @@ const answerTimeout = 60 * time.Second
 // hold an answer. stop answers once sealed, and so takes longer.
 func (s *Server) limit(c *gin.Context) {
 	if c.Request.Body != nil {
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxRequest)
+		most := int64(maxRequest)
+		if c.FullPath() == captureFrames {
+			most = claims.MaxRun
+		}
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, most)
 	}
 	// The error means that the writer knows no deadlines, as in tests.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(answerTimeout))
 	c.Next()
 }
 
-// maxRequest is the most that any request may carry, in bytes. Operations of the
+// maxRequest is the most that any request may carry, in bytes, but for frames that
+// a source hands over again. Operations of the
 // API take less (defaultBody); an SDP offer is at most maxSDP.
 const maxRequest = 1 << 20
 

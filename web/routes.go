@@ -137,6 +137,8 @@ var routes = []operation{
 		handle((*Server).listSources)},
 	{post, "/interviews/{id}/sources", "addSource", tagInterviews, signedIn, "Add a camera or a microphone", "Returns the WHIP endpoint and its token.",
 		created(handle((*Server).addSource))},
+	{post, "/interviews/{id}/devices", "enrolDevice", tagInterviews, signedIn, "Enrol this browser as a device of the room", "Its key signs what its encoders made, and lets it go on with a recording when the login has ended. The same key again returns the same device.",
+		created(handle((*Server).enrolDevice))},
 	{post, "/interviews/{id}/sources/{source}/token", "renewSourceToken", tagInterviews, signedIn, "Make a new token for a source", "Ends the earlier one; a session that runs goes on.",
 		created(handle((*Server).renewSourceToken))},
 	{post, "/interviews/{id}/observation", "observeInterview", tagInterviews, signedIn, "Watch live", "Gives a token and the WHEP endpoints of the interview's cameras, if you have the permission and the person agreed to be watched live (P14). What is recorded is shown while it is recorded, nothing in a break. Joining and leaving stand in the custody log and in the recording (P10). It is decided again every 4 seconds and on each event.",

@@ -46,7 +46,7 @@ func (s *Server) securityHeaders(c *gin.Context) {
 
 // isMachinePath reports whether a path is an interface for programs.
 func isMachinePath(path string) bool {
-	for _, prefix := range []string{"/api/", "/whip/", "/whep/", "/healthz", "/readyz", "/metrics"} {
+	for _, prefix := range []string{"/api/", "/whip/", "/capture/", "/whep/", "/healthz", "/readyz", "/metrics"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}

@@ -178,6 +178,7 @@ func (s *Server) routeRest(p *pages) error {
 	s.engine.GET("/readyz", s.readyz)
 	s.engine.GET("/metrics", s.metricsHandler())
 	whip{s, s.recording, "/whip/", "this source"}.route(s.engine)
+	capture{s, s.recording}.route(s.engine)
 	whip{s, viewing{s.recording}, "/whep/", "this observer"}.route(s.engine)
 	s.engine.NoRoute(p.serve)
 	s.engine.NoMethod(func(c *gin.Context) {

@@ -85,6 +85,19 @@ type planInterviewInput struct {
 	}
 }
 
+// Device is a browser of an interview room.
+type Device struct {
+	ID    evidence.ID `json:"id" doc:"Device."`
+	KeyID string      `json:"key_id" doc:"SHA-256 of its public key, lower-case hex."`
+}
+
+type enrolDeviceInput struct {
+	IDPath
+	Body struct {
+		PublicKey []byte `json:"public_key" doc:"P-256 public key as SubjectPublicKeyInfo (DER), base64." maxLength:"256"`
+	}
+}
+
 type addSourceInput struct {
 	IDPath
 	Body struct {

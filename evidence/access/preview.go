@@ -45,7 +45,7 @@ func (s *Service) preview(ctx context.Context, actor evidence.Actor, interview, 
 	var out []evidence.Segment
 	seen := map[int]bool{}
 	for _, g := range live {
-		segments, err := s.granted(ctx, track, []Grant{g})
+		segments, err := s.granted(ctx, evidence.Track{ID: track}, []Grant{g})
 		if err != nil {
 			return nil, err
 		}

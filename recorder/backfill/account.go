@@ -184,6 +184,13 @@ func (a *Account) Next(id evidence.ID) (sequence uint32, previous [32]byte) {
 	return s.next, s.last
 }
 
+// Said returns the RTP timestamp of the last frame that was claimed of a kind of a
+// session, and false if none was.
+func (a *Account) Said(id evidence.ID, kind evidence.TrackKind) (uint32, bool) {
+	f := a.session(id).of(kind)
+	return uint32(f.last), f.began
+}
+
 // Claim takes a batch whose signature holds. now is the recorder's clock, and at
 // interview time, when it was received.
 func (a *Account) Claim(b claims.Signed, now time.Duration, at evidence.Offset) {

@@ -1,6 +1,11 @@
 // A small WHIP client (RFC 9725): one camera with its microphone, sent to the
 // recorder, and sent again for as long as the page wants whenever the network
 // lets go of it.
+//
+// Where the source accounts for its frames (account.svelte.ts), the encoders of a
+// connection that was lost go on until the next one is live: what they make is
+// handed over later.
+import type { Account } from './account.svelte';
 import { prepareOffer, preferVideo } from './sdp';
 
 /** Where to publish, and with what credential. It is a source's own, no login's. */
@@ -36,13 +41,24 @@ export type Closing = 'here' | 'page' | 'recorder';
 interface Session {
   pc: RTCPeerConnection;
   location?: string;
+  /** By which the account knows it. */
+  peer?: number | undefined;
+  /** Whether media flowed: its encoders are at work. */
+  flowed?: boolean;
 }
+
+/** How often the encoder of a lost connection begins anew, ms, as the recorder would ask it to. */
+const keyEvery = 2_000;
 
 /** Publishes one stream until closed. Not to be used again after close. */
 export class Publisher {
   state: PublishState = 'connecting';
   trouble: PublishTrouble;
   #session: Session | undefined;
+  /** The connection that was lost, of which the encoders still work. */
+  #lost: Session | undefined;
+  #keys: ReturnType<typeof setInterval> | undefined;
+  #account: () => Promise<Account | undefined>;
   #endpoint: () => Promise<Endpoint>;
   #current: Endpoint | undefined;
   #stream: MediaStream;
@@ -55,11 +71,18 @@ export class Publisher {
    * @param stream what to send; its tracks stay the caller's
    * @param endpoint fetches the endpoint, and a new token after a refusal
    * @param tell called after each change of state
+   * @param account gives what accounts for the frames, for an endpoint; nothing where the browser cannot
    */
-  constructor(stream: MediaStream, endpoint: () => Promise<Endpoint>, tell: () => void) {
+  constructor(stream: MediaStream, endpoint: () => Promise<Endpoint>, tell: () => void, account: (at: Endpoint) => Promise<Account | undefined> = () => Promise.resolve(undefined)) {
     this.#stream = stream;
     this.#endpoint = endpoint;
     this.#tell = tell;
+    this.#account = async () => account((this.#current ??= await this.#endpoint()));
+  }
+
+  /** Takes a newer credential, which ended the one before. */
+  renewed(endpoint: Endpoint): void {
+    this.#current = endpoint;
   }
 
   /** Begins, or tries at once where it would have waited. */
@@ -72,9 +95,11 @@ export class Publisher {
   /** Puts another camera or microphone in place without a new session. */
   async replace(stream: MediaStream): Promise<void> {
     this.#stream = stream;
-    for (const sender of this.#session?.pc.getSenders() ?? []) {
-      const track = stream.getTracks().find((it) => it.kind === sender.track?.kind);
-      if (track) await sender.replaceTrack(track);
+    for (const session of [this.#lost, this.#session]) {
+      for (const sender of session?.pc.getSenders() ?? []) {
+        const track = stream.getTracks().find((it) => it.kind === sender.track?.kind);
+        if (track) await sender.replaceTrack(track);
+      }
     }
   }
 
@@ -82,7 +107,9 @@ export class Publisher {
   close(how: Closing = 'here'): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#keys);
     this.#end(how);
+    this.#letGo(how);
     this.#set('closed');
   }
 
@@ -93,7 +120,7 @@ export class Publisher {
   }
 
   async #connect(): Promise<void> {
-    this.#end('here');
+    this.#setAside();
     this.#set(this.#tries === 0 ? 'connecting' : 'lost', this.trouble);
     const session: Session = { pc: new RTCPeerConnection() };
     this.#session = session;
@@ -110,6 +137,8 @@ export class Publisher {
 
   async #offer(session: Session): Promise<string> {
     const { pc } = session;
+    const account = await this.#account();
+    session.peer = account?.peer();
     for (const track of this.#stream.getTracks()) {
       const video = track.kind === 'video';
       const transceiver = pc.addTransceiver(track, {
@@ -117,6 +146,7 @@ export class Publisher {
         streams: [this.#stream],
         ...(video ? { sendEncodings: [{ maxBitrate: maxVideoBitrate }] } : {}),
       });
+      if (account && session.peer !== undefined) account.watch(transceiver.sender, session.peer);
       if (!video) continue;
       const codecs = preferVideo(RTCRtpSender.getCapabilities('video')?.codecs ?? []);
       if (codecs.length > 0) transceiver.setCodecPreferences(codecs);
@@ -142,7 +172,10 @@ export class Publisher {
       throw new Refusal(response.status);
     }
     const location = response.headers.get('Location');
-    if (location) session.location = new URL(location, this.#current.whip).href;
+    if (location) {
+      session.location = new URL(location, this.#current.whip).href;
+      if (account && session.peer !== undefined) account.session(session.peer, session.location.split('/').at(-1) ?? '');
+    }
     return response.text();
   }
 
@@ -154,10 +187,14 @@ export class Publisher {
       switch (pc.connectionState) {
         case 'connected':
           this.#tries = 0;
+          session.flowed = true;
+          this.#letGo('here');
+          clearInterval(this.#keys);
           this.#set('live');
           break;
         case 'disconnected':
           this.#set('lost', 'network');
+          this.#beginAnew(session);
           this.#timer = setTimeout(() => this.#again('network'), patience);
           break;
         case 'failed':
@@ -173,8 +210,44 @@ export class Publisher {
     look();
   }
 
-  #again(trouble: PublishTrouble): void {
+  /**
+   * Makes room for a new connection. If the one before flowed and its frames are
+   * kept, its encoders go on.
+   */
+  #setAside(): void {
+    const session = this.#session;
+    if (session?.flowed && session.peer !== undefined && !this.#lost) {
+      this.#lost = session;
+      this.#session = undefined;
+      this.#beginAnew(session);
+      return;
+    }
     this.#end('here');
+  }
+
+  /** Makes the encoder begin anew now and then, which the recorder cannot ask for now. */
+  #beginAnew(session: Session): void {
+    clearInterval(this.#keys);
+    if (session.peer === undefined) return;
+    const sender = session.pc.getSenders().find((it) => it.track?.kind === 'video');
+    if (!sender) return;
+    this.#keys = setInterval(() => {
+      const parameters = sender.getParameters();
+      const set = sender.setParameters as (p: RTCRtpSendParameters, o: { encodingOptions: { keyFrame: boolean }[] }) => Promise<void>;
+      set.call(sender, parameters, { encodingOptions: parameters.encodings.map(() => ({ keyFrame: true })) }).catch(() => {
+        // A browser that cannot: the run is handed over in one piece.
+      });
+    }, keyEvery);
+  }
+
+  #letGo(how: Closing): void {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    if (lost) this.#finish(lost, how);
+  }
+
+  #again(trouble: PublishTrouble): void {
+    this.#setAside();
     if (trouble === 'refused' || trouble === 'media') {
       this.#set('refused', trouble);
       this.#timer = setTimeout(() => void this.#connect(), 5_000);
@@ -189,7 +262,10 @@ export class Publisher {
   #end(how: Closing): void {
     const session = this.#session;
     this.#session = undefined;
-    if (!session) return;
+    if (session) this.#finish(session, how);
+  }
+
+  #finish(session: Session, how: Closing): void {
     session.pc.close();
     if (!session.location || !this.#current || how === 'recorder') return;
     void fetch(session.location, {

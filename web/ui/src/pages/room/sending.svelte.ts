@@ -1,7 +1,11 @@
 // What this device sends to the recorder: each camera with its microphone, kept
 // over a reload of the page.
 import { api, ok, type Schema } from '$lib/api/client';
+import { Problem } from '$lib/api/problem';
+import { Account, accountable } from '$lib/media/account.svelte';
 import { Capture } from '$lib/media/capture.svelte';
+import { toBase64 } from '$lib/media/claims';
+import { device, deviceToken, type Device } from '$lib/media/device';
 import { Publisher, type Endpoint, type PublishState, type PublishTrouble, type Closing } from '$lib/media/whip';
 
 export type SourceRole = Schema['InterviewSource']['role'];
@@ -17,7 +21,10 @@ export class Sending {
   /** Name of the source, once the recorder knows it. */
   name = $state('');
   source = '';
+  /** What accounts for its frames; nothing where the browser cannot. */
+  account = $state.raw<Account>();
   #publisher: Publisher | undefined;
+  #device: Promise<Device | undefined> | undefined;
   #first: Endpoint | undefined;
 
   constructor(
@@ -52,7 +59,13 @@ export class Sending {
         this.#first = { whip: made.whip, token: made.token, ice_servers: made.ice_servers };
       }
     }
-    const publisher = new Publisher(this.capture.stream, () => this.#endpoint(), () => this.#told(publisher));
+    this.#device ??= this.#enrol();
+    const publisher = new Publisher(
+      this.capture.stream,
+      () => this.#endpoint(),
+      () => this.#told(publisher),
+      (at) => this.#accounting(at),
+    );
     this.#publisher = publisher;
     publisher.start();
   }
@@ -62,8 +75,17 @@ export class Sending {
     if (this.state !== 'live') this.#publisher?.start();
   }
 
+  /** Passes on what the recording does. */
+  hear(state: string): void {
+    this.account?.state(state);
+  }
+
   close(how: Closing = 'here'): void {
     this.#publisher?.close(how);
+    // What is left of the recording is handed over by the worker alone.
+    if (how === 'recorder') this.account?.linger();
+    else this.account?.close();
+    this.account = undefined;
     this.#publisher = undefined;
     this.state = 'idle';
     if (how !== 'page') this.capture.close();
@@ -73,9 +95,51 @@ export class Sending {
     const first = this.#first;
     this.#first = undefined;
     if (first) return first;
+    const made = await this.#token();
+    this.account?.token(made.token);
+    return made;
+  }
+
+  /** A new token: by the login, or if that has ended, by this device's own signature. */
+  async #token(): Promise<Endpoint> {
     const path = { id: this.interview, source: this.source };
-    const made = await ok(api.POST('/interviews/{id}/sources/{source}/token', { params: { path } }));
-    return { whip: made.whip, token: made.token, ice_servers: made.ice_servers };
+    try {
+      const made = await ok(api.POST('/interviews/{id}/sources/{source}/token', { params: { path } }));
+      return { whip: made.whip, token: made.token, ice_servers: made.ice_servers };
+    } catch (thrown) {
+      const own = await this.#device;
+      const made = own && thrown instanceof Problem && thrown.status === 401 ? await deviceToken(own, this.interview, this.source) : undefined;
+      if (!made) throw thrown;
+      return made;
+    }
+  }
+
+  /** Makes this browser a device of the room; nothing where it cannot be. */
+  async #enrol(): Promise<Device | undefined> {
+    if (!accountable()) return undefined;
+    try {
+      const own = await device();
+      const body = { public_key: toBase64(own.publicKey) };
+      // Enrolled before, it stays so when the login has ended meanwhile.
+      await api.POST('/interviews/{id}/devices', { params: { path: { id: this.interview } }, body }).catch(() => undefined);
+      return own;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #accounting(at: Endpoint): Promise<Account | undefined> {
+    const own = await this.#device;
+    if (!own) return undefined;
+    if (!this.account) {
+      this.account = new Account(this.source, own, at.token, async () => {
+        const made = await this.#token();
+        this.#publisher?.renewed(made);
+        return made.token;
+      });
+      await this.account.ready;
+    }
+    return this.account;
   }
 
   #told(publisher: Publisher): void {
