@@ -143,3 +143,30 @@ func checkReplacements(in RecordingInput, m evidence.Manifest, leaves []evidence
 		out.Add(check, Holds, in.ManifestFile, "It is clear which segment plays at each moment: %d replacements.", len(m.Replacements))
 	}
 }
+
+// checkAccounts says what the sources' own accounts of their frames come to, as the
+// manifest has it.
+func checkAccounts(in RecordingInput, m evidence.Manifest, out *Findings) {
+	const check = "recording.sources"
+	for _, s := range m.Sources {
+		counts := map[string]int64{}
+		for _, t := range m.Tracks {
+			if t.Source != s.ID {
+				continue
+			}
+			for _, r := range t.Ranges {
+				counts[r.State] += r.Frames
+			}
+		}
+		detail := fmt.Sprintf("%d received live, %d back-filled, %d missing, %d mismatched, %d unclaimed", counts[evidence.FramesLive],
+			counts[evidence.FramesBackfilled], counts[evidence.FramesMissing], counts[evidence.FramesMismatched], counts[evidence.FramesUnclaimed])
+		switch s.SourceManifest {
+		case evidence.SourceManifestNone:
+			out.Add(check, Holds, in.ManifestFile, "Source %s did not account for its frames.", s.Name)
+		case evidence.SourceManifestMismatched:
+			out.Add(check, Fails, in.ManifestFile, "Source %s signed other frames than were recorded: %s.", s.Name, detail)
+		default:
+			out.Add(check, Holds, in.ManifestFile, "Source %s accounted for its frames: %s.", s.Name, detail)
+		}
+	}
+}

@@ -72,6 +72,7 @@ func CheckRecording(in RecordingInput) (*Recording, Findings) {
 	checkTimes(in, m, leaves, &out)
 	checkGaps(in, m, leaves, &out)
 	checkReplacements(in, m, leaves, &out)
+	checkAccounts(in, m, &out)
 	return &Recording{Seal: sealed, Manifest: m, Leaves: leaves}, out
 }
 

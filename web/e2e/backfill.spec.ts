@@ -1,0 +1,197 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, test, type Page } from '@playwright/test';
+import type { Demo } from './demo';
+import { RoomPage } from './pages';
+import { totp } from './totp';
+import { t } from './words';
+
+const bin = join(process.env.TOLDONCE_BIN ?? '../../bin', 'toldonce');
+
+/** A program of its own, which can be killed and started again over the same data. */
+class Program {
+  private child: ChildProcess | undefined;
+  demo!: Demo;
+
+  private constructor(
+    private readonly data: string,
+    private readonly listen: string,
+  ) {}
+
+  static async start(): Promise<Program> {
+    const program = new Program(join(await mkdtemp(join(tmpdir(), 'backfill-')), 'data'), `127.0.0.1:${await freePort()}`);
+    program.demo = JSON.parse(await program.run(['demo', '--json']));
+    return program;
+  }
+
+  /** Nothing is said to it: it is gone from one moment to the next. */
+  async kill(): Promise<void> {
+    this.child?.kill('SIGKILL');
+    if (this.child) await once(this.child, 'exit');
+  }
+
+  async again(): Promise<void> {
+    await this.run(['serve']);
+    await expect.poll(() => fetch(this.demo.url + '/readyz').then((r) => r.status, () => 0), { timeout: 30_000 }).toBe(200);
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    await rm(join(this.data, '..'), { recursive: true, force: true });
+  }
+
+  private run(command: string[]): Promise<string> {
+    this.child = spawn(bin, [...command, '--data', this.data, '--listen', this.listen], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const { stdout, stderr } = this.child;
+    stderr?.on('data', (text: Buffer) => process.env.BACKFILL_LOG && process.stderr.write(text));
+    if (command[0] === 'serve') return Promise.resolve('');
+    return new Promise((resolve, reject) => {
+      this.child?.on('exit', (code) => reject(new Error(`the program ended with ${code}`)));
+      if (stdout) createInterface(stdout).once('line', resolve);
+    });
+  }
+
+  async api(role: keyof Demo['tokens'], method: string, path: string, body?: unknown): Promise<any> {
+    const response = await fetch(`${this.demo.url}/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${this.demo.tokens[role]}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return response.json();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** The network between page and recorder: media goes through here, and can be cut. */
+class Wire {
+  cut = false;
+  private readonly sockets: Socket[] = [];
+
+  /** Puts itself in place of the recorder's media address, in each answer that it gives. */
+  async watch(page: Page): Promise<void> {
+    await page.route('**/whip/**', async (route) => {
+      if (this.cut) return route.abort('internetdisconnected');
+      if (route.request().method() !== 'POST') return route.continue();
+      const response = await route.fetch();
+      const answer = await response.text();
+      const found = /a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host/i.exec(answer);
+      if (!found) return route.fulfill({ response, body: answer });
+      const port = await this.to(found[1] ?? '', Number(found[2]));
+      const lines = answer.split('\r\n').filter((line) => !/^a=candidate:/.test(line) || line === found[0]);
+      const body = lines.join('\r\n').replace(found[0], found[0].replace(`${found[1]} ${found[2]}`, `127.0.0.1 ${port}`));
+      await route.fulfill({ response, body });
+    });
+  }
+
+  private async to(host: string, port: number): Promise<number> {
+    const [front, back] = [createSocket('udp4'), createSocket('udp4')];
+    this.sockets.push(front, back);
+    let peer: { address: string; port: number } | undefined;
+    front.on('message', (data, from) => {
+      peer = from;
+      if (!this.cut) back.send(data, port, host);
+    });
+    back.on('message', (data) => {
+      if (!this.cut && peer) front.send(data, peer.port, peer.address);
+    });
+    front.bind(0, '127.0.0.1');
+    await once(front, 'listening');
+    return front.address().port;
+  }
+
+  close(): void {
+    for (const socket of this.sockets) socket.close();
+  }
+}
+
+async function signIn(page: Page, demo: Demo): Promise<void> {
+  const account = demo.accounts.find((it) => it.role === 'interviewer');
+  if (!account) throw new Error('no interviewer');
+  await page.goto(demo.url);
+  await page.getByLabel('Login').fill(account.login);
+  await page.getByLabel('Password', { exact: true }).fill(account.password);
+  await page.getByLabel('Code').fill(totp(account.totp_secret, Date.now()));
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('Sign in');
+}
+
+const checkOf = (verification: any, code: string) => verification.checks.filter((it: any) => it.code === code);
+
+test('nothing is missing after a cut network, a killed server and a reload in one interview', async ({ browser }) => {
+  test.setTimeout(240_000);
+  const program = await Program.start();
+  const wire = new Wire();
+  const context = await browser.newContext({ permissions: ['camera', 'microphone'], baseURL: program.demo.url });
+  const page = await context.newPage();
+  if (process.env.BACKFILL_LOG) page.on('console', (message) => console.log('page:', message.text()));
+  try {
+    const { demo } = program;
+    const { person } = await program.api('interviewer', 'GET', `/interviews/${demo.interview_id}`);
+    await wire.watch(page);
+    await signIn(page, demo);
+    const room = new RoomPage(page);
+    await room.open(demo.interview_id);
+    await room.people(person.pseudonym);
+    await room.picture();
+    await room.start();
+    await expect(room.recording()).toBeVisible();
+    await room.runFor(8);
+
+    const status = () => program.api('interviewer', 'GET', `/interviews/${demo.interview_id}/status`);
+    const more = async (frames: number) => {
+      const video = (st: any) => st.tracks.find((it: any) => it.kind === 'video').frames.whole;
+      const before = video(await status());
+      await expect.poll(async () => video(await status()), { timeout: 60_000 }).toBeGreaterThan(before + frames);
+    };
+
+    // The network is gone altogether, and comes back.
+    wire.cut = true;
+    await context.setOffline(true);
+    await page.waitForTimeout(25_000);
+    await context.setOffline(false);
+    wire.cut = false;
+    await more(90);
+
+    // The page is loaded again.
+    await page.reload();
+    await expect(room.recording()).toBeVisible({ timeout: 30_000 });
+    await more(90);
+
+    // The server is killed, and started again over the same data.
+    await program.kill();
+    await page.waitForTimeout(6_000);
+    await program.again();
+    await more(90);
+
+    await room.stop();
+    await expect(page.getByText(t('sealed_title'))).toBeVisible({ timeout: 60_000 });
+    const verification = await program.api('interviewer', 'GET', `/interviews/${demo.interview_id}/verification`);
+    console.log(verification.verdict, checkOf(verification, 'recording.sources'), checkOf(verification, 'recording.replacements'));
+    expect(verification.checks.filter((it: any) => it.result === 'fails')).toEqual([]);
+    const [source] = checkOf(verification, 'recording.sources');
+    expect(source.text).toMatch(/ 0 missing, 0 mismatched, 0 unclaimed/);
+    expect(Number(/(\d+) back-filled/.exec(source.text)?.[1])).toBeGreaterThan(600);
+
+    // What was kept on the device is gone.
+    await expect
+      .poll(() => page.evaluate(async () => (await Array.fromAsync((await (await navigator.storage.getDirectory()).getDirectoryHandle('capture')).keys())).length), { timeout: 40_000 })
+      .toBe(0);
+  } finally {
+    await context.close();
+    wire.close();
+    await program.close();
+  }
+});
