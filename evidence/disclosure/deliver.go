@@ -147,6 +147,13 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 			}
 			return envelope.OpenLeaf(id, cipher, seg.Leaf)
 		},
+		Account: func(ctx context.Context, a evidence.StoredSourceManifest) ([]byte, error) {
+			cipher, err := s.Objects.Get(ctx, a.ObjectKey, a.ObjectVersion)
+			if err != nil {
+				return nil, err
+			}
+			return envelope.OpenLeaf(id, cipher, evidence.Leaf{Plain: a.File.Plain, Cipher: a.File.Cipher})
+		},
 	}
 	if p.Facts, err = s.Store.Facts(ctx, e.Interview); err != nil {
 		return err
@@ -159,7 +166,10 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 	if p.Recording, err = s.Store.Sealed(ctx, iv.Recording); err != nil {
 		return err
 	}
-	p.Segments, err = s.Store.Segments(ctx, iv.Recording)
+	if p.Segments, err = s.Store.Segments(ctx, iv.Recording); err != nil {
+		return err
+	}
+	p.Accounts, err = s.Store.SourceManifests(ctx, iv.Recording)
 	return err
 }
 

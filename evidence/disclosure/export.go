@@ -92,6 +92,9 @@ type Store interface {
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 	// Segments returns every segment by position.
 	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
+	// SourceManifests returns where a recording's source manifests lie, by source
+	// and number.
+	SourceManifests(ctx context.Context, recording evidence.ID) ([]evidence.StoredSourceManifest, error)
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 	// SealedHead is Sealed without Pages.
 	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)

@@ -227,6 +227,11 @@ func trackFiles(t evidence.ManifestTrack, name string, first int, leaves []Place
 	return files, nil
 }
 
+// AccountFile names a file of what a source signed of its frames, from 0.
+func AccountFile(source string, number int) string {
+	return fmt.Sprintf("data/recording/source/%s-%04d.tosm", source, number)
+}
+
 // trackNames names each track by its source and kind; a second track of the
 // same source and kind gets -2.
 func trackNames(m evidence.Manifest) map[evidence.ID]string {
@@ -237,6 +242,9 @@ func trackNames(m evidence.Manifest) map[evidence.ID]string {
 	seen, names := map[string]int{}, map[evidence.ID]string{}
 	for _, t := range m.Tracks {
 		name := sources[t.Source] + "-" + string(t.Kind)
+		if t.Replaces != "" {
+			name += "-backfill"
+		}
 		if seen[name]++; seen[name] > 1 {
 			names[t.ID] = fmt.Sprintf("%s-%d", name, seen[name])
 			continue

@@ -40,9 +40,14 @@ type Package struct {
 	// Clip is what the package holds instead of the whole recording; nil for that.
 	Clip      *clip.Clip
 	Plaintext Plaintext
-	Excerpt   Excerpt
-	Facts     Facts
-	Sealer    Sealer
+	// Accounts are the files of the recording's source manifests, by source and
+	// number, and Account returns the plaintext of one, already found to be the one
+	// that the manifest names. Neither is needed for a clip, or without such files.
+	Accounts []evidence.StoredSourceManifest
+	Account  func(ctx context.Context, a evidence.StoredSourceManifest) ([]byte, error)
+	Excerpt  Excerpt
+	Facts    Facts
+	Sealer   Sealer
 	// Progress, if not nil, is told how many bytes of media are written and how
 	// many there are in all. It is called from the writing goroutine and must not block.
 	Progress func(done, all int64)
@@ -100,6 +105,9 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 	if err := writeAll(b, payload); err != nil {
 		return Written{}, err
 	}
+	if err := p.accounts(ctx, b, m); err != nil {
+		return Written{}, err
+	}
 	var done, all int64
 	for _, f := range media {
 		all += f.Size
@@ -131,6 +139,29 @@ func (p Package) write(ctx context.Context, w io.Writer) (Written, error) {
 		out.Bytes += n
 	}
 	return out, b.close()
+}
+
+// accounts writes what the sources signed of their frames.
+func (p Package) accounts(ctx context.Context, b *bag, m evidence.Manifest) error {
+	if p.Clip != nil {
+		return nil // it names frames outside the clip
+	}
+	for _, s := range m.Sources {
+		for _, f := range s.Files {
+			i := slices.IndexFunc(p.Accounts, func(a evidence.StoredSourceManifest) bool { return a.File == f })
+			if i < 0 {
+				return fmt.Errorf("%w: file %d of the source manifest of %s", evidence.ErrMissingState, f.Number, s.Name)
+			}
+			data, err := p.Account(ctx, p.Accounts[i])
+			if err != nil {
+				return err
+			}
+			if err := b.write(AccountFile(s.Name, f.Number), data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // files says which media files the package holds.

@@ -121,6 +121,10 @@ func (s *Store) Unreceived(_ context.Context, before evidence.Instant) ([]disclo
 }
 
 // Segments implements [disclosure.Store].
+func (s *Store) SourceManifests(context.Context, evidence.ID) ([]evidence.StoredSourceManifest, error) {
+	return nil, nil
+}
+
 func (s *Store) Segments(context.Context, evidence.ID) ([]evidence.Segment, error) {
 	return s.Recording.Segments, s.fail("Segments")
 }

@@ -28,7 +28,8 @@ type media struct {
 	decodeTime uint64
 	duration   uint64 // from the first sample's decode time to the end of the last
 	frames     uint64
-	sync       bool // the first sample is a random access point
+	sync       bool     // the first sample is a random access point
+	sizes      []uint32 // of the samples, where each says its own
 }
 
 const sampleIsNonSync = 1 << 16
@@ -228,6 +229,7 @@ func parseMedia(data []byte, t track) (media, error) {
 			}
 			end = m.decodeTime + m.duration
 			out.frames += m.frames
+			out.sizes = append(out.sizes, m.sizes...)
 			samples += size
 			fragments++
 		case "mdat":
@@ -311,6 +313,7 @@ func parseFragment(moof []byte, t track) (m media, size uint64, err error) {
 			m.sync, first = r.sync, false
 		}
 		m.frames += r.frames
+		m.sizes = append(m.sizes, r.sizes...)
 		m.duration += r.duration
 		size += bytes
 	}
@@ -358,7 +361,9 @@ func parseRun(trun []byte, def sampleDefaults) (m media, size uint64, err error)
 			m.duration += uint64(f.u32())
 		}
 		if flags&0x200 != 0 {
-			size += uint64(f.u32())
+			own := f.u32()
+			size += uint64(own)
+			m.sizes = append(m.sizes, own)
 		}
 		if flags&0x400 != 0 {
 			if own := f.u32(); i == 0 && flags&0x04 == 0 {

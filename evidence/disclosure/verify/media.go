@@ -296,6 +296,7 @@ func (p *pieceCheck) times(data []byte, leaf evidence.Leaf) {
 		p.fail(check, "%s is no media segment: %v.", piece(leaf), err)
 		return
 	}
+	m.frames(data, got)
 	switch {
 	case fmt.Sprintf("%x", got.decodeTime) != leaf.DecodeTime:
 		p.fail(check, "%s is decoded at %x; the leaf says %s.", piece(leaf), got.decodeTime, leaf.DecodeTime)

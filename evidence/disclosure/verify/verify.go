@@ -59,6 +59,10 @@ type examination struct {
 	planned   bool // media says which files belong to the recording or clip
 	media     []disclosure.MediaFile
 	mediaSums map[string]string // SHA-256 as computed while slicing media
+	sources   []evidence.ManifestSource
+	tracks    []evidence.ManifestTrack
+	signed    map[evidence.ID]map[[32]byte]bool // hashes of frames that each source signed
+	matched   signedCount
 }
 
 // subject is what a package is of, as its manifest or its clip's description says.
@@ -98,7 +102,9 @@ func (e *examination) run() {
 	}
 	e.bag()
 	e.packageSeal()
+	e.accounts()
 	e.mediaFiles()
+	e.signedFrames()
 	e.digests()
 	e.custody()
 }
@@ -258,6 +264,7 @@ func (e *examination) readRecording() {
 	}
 	e.identify(subject{rec.Manifest.Recording, rec.Manifest.Interview}, rec.Seal)
 	e.pages = len(rec.Manifest.Tree.Pages)
+	e.sources, e.tracks = rec.Manifest.Sources, rec.Manifest.Tracks
 	e.leaves = make(map[int64]evidence.Leaf, len(rec.Leaves))
 	for i, l := range rec.Leaves {
 		e.leaves[int64(i)] = l
@@ -368,6 +375,11 @@ func (e *examination) expected() map[string]bool {
 	}
 	for _, f := range e.media {
 		want[f.Name] = true
+	}
+	for _, s := range e.sources {
+		for _, f := range s.Files {
+			want[disclosure.AccountFile(s.Name, f.Number)] = true
+		}
 	}
 	return want
 }
