@@ -233,9 +233,11 @@ async function claim(): Promise<void> {
   claiming = true;
   try {
     for (const [id, it] of sessions) {
-      for (;;) {
+      // What is made meanwhile is said the next time.
+      for (let left = it.waiting.length + (it.sent?.frames.length ?? 0); left > 0; ) {
         it.sent ??= await sign(id, it);
         if (!it.sent) break;
+        left -= it.sent.frames.length;
         const answer = await send('manifest', it.sent.batch);
         if (!answer) return;
         it.previous = new Uint8Array(await crypto.subtle.digest('SHA-256', it.sent.batch));
