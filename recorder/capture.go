@@ -459,7 +459,7 @@ func (a *account) replacement(s *sitting, original *track, run claims.Run, unit 
 	until := unit.Until
 	frames := make([]media.Frame, 0, len(times))
 	for i, t := range times {
-		if place.Limit != 0 && place.Start+micros(t-unit.From) >= place.Limit {
+		if i == place.Frames {
 			until = t
 			break
 		}
@@ -513,7 +513,7 @@ func (a *account) replacement(s *sitting, original *track, run claims.Run, unit 
 		}
 		jobs = append(jobs, job)
 	}
-	s.anchor(sh.track, evidence.Anchor{Part: place.Part, DecodeTime: hexTime(frames[0].Time), At: out.Start, Uncertainty: replaceSlack.Duration().Microseconds(), Method: methodBackfill})
+	s.anchor(sh.track, evidence.Anchor{Part: place.Part, DecodeTime: hexTime(frames[0].Time), At: out.Start, Uncertainty: replaceUncertainty, Method: methodBackfill})
 	s.partReaches(place.Part, out.End)
 	r := replaced{Source: a.src.ev.ID, Session: unit.Session, Kind: unit.Kind, From: unit.From, To: unit.To, Replacement: out}
 	a.mu.Lock()
@@ -526,6 +526,10 @@ func (a *account) replacement(s *sitting, original *track, run claims.Run, unit 
 // replaceSlack is how far the end of a replacement is stretched or cut to meet what
 // follows it: a frame and the drift of a clock.
 const replaceSlack evidence.Offset = 60_000
+
+// replaceUncertainty is that of the time at which a replacement lies, microseconds:
+// where nothing of its session was received around it, the device's clock says.
+const replaceUncertainty = 250_000
 
 // methodBackfill is that of anchors that rest on the segments around.
 const methodBackfill = "back-fill"

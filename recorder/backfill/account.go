@@ -82,6 +82,9 @@ type Unit struct {
 type Place struct {
 	Start, Limit evidence.Offset
 	Part         int
+	// Frames are how many of the unit's, from its first, are to be kept: the later
+	// session has the rest.
+	Frames int
 }
 
 // Window is a stretch of interview time in which the recording runs; Until is 0
@@ -97,6 +100,7 @@ type frames struct {
 	began   bool
 	last    int64 // media time of the newest claim
 	trimmed int64 // media time of the newest entry that was forgotten
+	firstAt int64 // by the device's clock, of the first frame that was kept; 0: not known
 	entries []entry
 
 	seen   map[int64][32]byte // received, not claimed yet
@@ -223,11 +227,19 @@ func (f *frames) claim(e claims.Entry, at int64, now time.Duration) {
 	}
 	f.last = t
 	n := entry{time: t, at: at, heard: now, size: e.Size, key: e.Key || f.kind == evidence.Audio, sum: e.Sum}
+	f.date(n)
 	if sum, ok := f.seen[t]; ok {
 		n.compare(sum)
 		delete(f.seen, t)
 	}
 	f.entries = append(f.entries, n)
+}
+
+// date notes when the first frame that was kept was made.
+func (f *frames) date(e entry) {
+	if len(f.starts) > 0 && f.starts[0].Time == e.time {
+		f.firstAt = e.at
+	}
 }
 
 func (e *entry) compare(sum [32]byte) {
@@ -249,6 +261,7 @@ func (a *Account) Kept(id evidence.ID, kind evidence.TrackKind, part int, time i
 	f.newest = max(f.newest, time)
 	f.open = append(f.open, time)
 	if i, ok := f.find(time); ok {
+		f.date(f.entries[i])
 		f.entries[i].compare(sum)
 		return
 	}

@@ -34,6 +34,7 @@ type savedFrames struct {
 	Began   bool                  `json:"began"`
 	Last    int64                 `json:"last"`
 	Trimmed int64                 `json:"trimmed"`
+	FirstAt int64                 `json:"firstAt"`
 	Newest  int64                 `json:"newest"`
 	Starts  []start               `json:"starts"`
 	Open    []int64               `json:"open"`
@@ -54,7 +55,7 @@ func (a *Account) Save() json.RawMessage {
 	for _, s := range a.sessions {
 		one := savedSession{ID: s.id, Next: s.next, Last: s.last[:], Ended: s.ended, Began: s.began}
 		for i, f := range s.kinds {
-			k := savedFrames{Began: f.began, Last: f.last, Trimmed: f.trimmed, Newest: f.newest, Starts: f.starts, Open: f.open, Ranges: f.ranges}
+			k := savedFrames{Began: f.began, Last: f.last, Trimmed: f.trimmed, FirstAt: f.firstAt, Newest: f.newest, Starts: f.starts, Open: f.open, Ranges: f.ranges}
 			k.Entries = make([]byte, 0, len(f.entries)*packedEntry)
 			for _, e := range f.entries {
 				b := binary.BigEndian.AppendUint64(k.Entries, uint64(e.time))
@@ -97,7 +98,7 @@ func Load(data json.RawMessage, now time.Duration) (*Account, error) {
 		s.last = [32]byte(saved.Last)
 		for i, k := range saved.Kinds {
 			f := s.kinds[i]
-			f.began, f.last, f.trimmed, f.newest, f.starts, f.open, f.ranges = k.Began, k.Last, k.Trimmed, k.Newest, k.Starts, k.Open, k.Ranges
+			f.began, f.last, f.trimmed, f.firstAt, f.newest, f.starts, f.open, f.ranges = k.Began, k.Last, k.Trimmed, k.FirstAt, k.Newest, k.Starts, k.Open, k.Ranges
 			if len(k.Entries)%packedEntry != 0 || len(k.Seen)%packedSeen != 0 {
 				return nil, fmt.Errorf("%w: account: torn entries", evidence.ErrInvalid)
 			}

@@ -50,29 +50,43 @@ func (f *frames) inside(t int64) bool {
 	return false
 }
 
-// later returns the start of what was received of the same kind in a session after
-// the n-th: its first placed segment. waits says that something was received, and
-// is not placed yet.
-func (a *Account) later(n int, kind evidence.TrackKind) (at evidence.Offset, waits bool) {
+// next is the beginning of what was received of the same kind in a later session.
+type next struct {
+	start evidence.Offset // of its first segment; 0: there is none
+	at    int64           // when its first frame was made, by the device's clock
+	waits bool            // something was received, and more has to be known of it
+}
+
+// later looks for the session after the n-th of which something was received.
+func (a *Account) later(n int, kind evidence.TrackKind) next {
 	for _, s := range a.sessions[n+1:] {
 		f := s.of(kind)
-		switch {
-		case len(f.placed) > 0:
-			at := f.placed[0].Start
-			for _, p := range f.placed {
-				at = min(at, p.Start)
-			}
-			return at, false
-		case f.newest != 0:
-			return 0, true
+		if f.newest == 0 {
+			continue
 		}
+		out := next{at: f.firstAt, waits: len(f.placed) == 0 || f.firstAt == 0}
+		for i, p := range f.placed {
+			if i == 0 || p.Start < out.start {
+				out.start = p.Start
+			}
+		}
+		return out
 	}
-	return 0, false
+	return next{}
+}
+
+// twice reports whether the later session has the frame too: the device was
+// sending twice for a moment. Its own clock tells, to the frame.
+func (f *frames) twice(a *Account, i int, n next) bool {
+	if n.at != 0 {
+		return f.entries[i].at >= n.at
+	}
+	return n.start != 0 && f.offset(a, i) >= n.start
 }
 
 func (f *frames) wanted(a *Account, n int, final bool) []Unit {
-	limit, waits := a.later(n, f.kind)
-	if waits && !final {
+	after := a.later(n, f.kind)
+	if after.waits && !final {
 		return nil
 	}
 	var out []Unit
@@ -81,8 +95,7 @@ func (f *frames) wanted(a *Account, n int, final bool) []Unit {
 			i++
 			continue
 		}
-		if limit != 0 && f.offset(a, i) >= limit {
-			// The next session has it: the device was sending twice for a moment.
+		if f.twice(a, i, after) {
 			f.entries[i].state = outside
 			i++
 			continue
@@ -177,7 +190,11 @@ func (a *Account) Place(u Unit) Place {
 	f := a.sessions[n].of(u.Kind)
 	at, _ := f.find(u.From)
 	p := Place{Start: max(f.offset(a, at), 0)}
-	p.Limit, _ = a.later(n, u.Kind)
+	after := a.later(n, u.Kind)
+	p.Limit = after.start
+	for i := at; i < at+u.Frames && !f.twice(a, i, after); i++ {
+		p.Frames++
+	}
 	for _, s := range f.placed {
 		if s.From <= u.From && s.Part > p.Part {
 			p.Part = s.Part
