@@ -1,9 +1,12 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
+	av1obu "github.com/Eyevinn/mp4ff/av1"
 	"github.com/Eyevinn/mp4ff/avc"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -24,9 +27,50 @@ func SampleFrame(codec string, time int64, sample []byte) (Frame, error) {
 		f.Key, f.Length, f.Config = true, n, opusConfig{}
 		return f, nil
 	}
-	if len(codec) < 4 || codec[:4] != "avc1" {
-		return Frame{}, fmt.Errorf("%w: back-fill of %q", evidence.ErrInvalid, codec)
+	kind, _, _ := strings.Cut(codec, ".")
+	switch kind {
+	case "avc1":
+		return h264Sample(f)
+	case "vp09":
+		// As one packet: B and E set in the descriptor (RFC 9628 section 4.2).
+		return asPacket(&vp9{}, f, append([]byte{0x0c}, sample...))
+	case "av01":
+		return av1Sample(f)
 	}
+	return Frame{}, fmt.Errorf("%w: back-fill of %q", evidence.ErrInvalid, codec)
+}
+
+// asPacket reads what a sample is as if it had come in one packet.
+func asPacket(codec depacketiser, f Frame, payload []byte) (Frame, error) {
+	got, err := codec.assemble([]Packet{{Payload: payload}})
+	if err != nil || !bytes.Equal(got.Data, f.Data) {
+		return Frame{}, fmt.Errorf("%w: not a sample as recordings hold it", evidence.ErrInvalid)
+	}
+	f.Key, f.Config = got.Key, got.Config
+	return f, nil
+}
+
+func av1Sample(f Frame) (Frame, error) {
+	payload := []byte{0} // an aggregation header: every element has its length
+	for rest := f.Data; len(rest) > 0; {
+		h, err := av1obu.ParseOBUHeader(rest)
+		if err != nil || !h.HasSizeField || h.HeaderSize >= len(rest) {
+			return Frame{}, fmt.Errorf("%w: torn OBU", evidence.ErrInvalid)
+		}
+		n, used, err := av1obu.ReadLEB128(rest[h.HeaderSize:])
+		size := uint64(h.HeaderSize + used)
+		if err != nil || n > uint64(len(rest)) || size+n > uint64(len(rest)) {
+			return Frame{}, fmt.Errorf("%w: torn OBU", evidence.ErrInvalid)
+		}
+		size += n
+		payload = append(binary.AppendUvarint(payload, size), rest[:size]...) // LEB128 is the same
+		rest = rest[size:]
+	}
+	return asPacket(&av1{}, f, payload)
+}
+
+func h264Sample(f Frame) (Frame, error) {
+	sample := f.Data
 	c := &h264Config{}
 	key, picture := false, false
 	for rest := sample; len(rest) > 0; {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { encodeBatch, encodeRun, sampleOf, toHex } from '../src/lib/media/claims';
+import { encodeBatch, encodeRun, lengthPrefixed, toHex, withoutDelimiters } from '../src/lib/media/claims';
 
 // The vectors are the server's own: both must write the same bytes.
 const vector = (name: string) => readFileSync(new URL(`../../../evidence/claims/testdata/${name}`, import.meta.url), 'utf8').trim();
@@ -37,6 +37,11 @@ describe('the formats of source manifests', () => {
     ['nothing else is a start code', [0, 0, 0, 1, 5, 0, 0, 3, 1], '000000050500000301'],
     ['no unit', [1, 2, 3], ''],
   ])('a sample is made of %s', (_, bytes, want) => {
-    expect(toHex(sampleOf(Uint8Array.from(bytes)))).toBe(want.replaceAll(' ', ''));
+    expect(toHex(lengthPrefixed(Uint8Array.from(bytes)))).toBe(want.replaceAll(' ', ''));
+  });
+
+  test('an AV1 sample has no temporal delimiter', () => {
+    const unit = Uint8Array.of(0x12, 0, 0x0a, 2, 7, 8, 0x32, 1, 9);
+    expect(toHex(withoutDelimiters(unit))).toBe('0a0207083201' + '09');
   });
 });

@@ -85,13 +85,12 @@ addEventListener('rtctransform', (event) => {
       const data = new Uint8Array(frame.data.slice(0));
       controller.enqueue(frame);
       if (closed || data.length === 0) return;
-      const annexB = kind === 'video' && (about.mimeType ?? 'video/h264').toLowerCase() === 'video/h264';
       at.frames.push({
         kind,
         key: kind === 'audio' || (frame as RTCEncodedVideoFrame).type === 'key',
         timestamp: about.rtpTimestamp ?? frame.timestamp,
         at: now(),
-        sample: annexB ? sampleOf(data) : data,
+        sample: kind === 'video' ? sampleOf(about.mimeType ?? 'video/h264', data) : data,
       });
     },
   });

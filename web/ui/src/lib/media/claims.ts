@@ -110,11 +110,49 @@ export function encodeRun(source: string, session: string, kind: Kind, frames: r
   return out;
 }
 
+/** The sample of an encoded frame, whatever its codec: what the recorder makes of the packets that it is sent in. */
+export function sampleOf(mime: string, frame: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  switch (mime.toLowerCase()) {
+    case 'video/h264':
+      return lengthPrefixed(frame);
+    case 'video/av1':
+      return withoutDelimiters(frame);
+  }
+  return frame;
+}
+
+/** An AV1 temporal unit without its delimiter, which is not sent. */
+export function withoutDelimiters(unit: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const kept: Uint8Array[] = [];
+  for (let at = 0; at < unit.length; ) {
+    const head = unit[at] ?? 0;
+    let size = head & 4 ? 2 : 1;
+    if (head & 2) {
+      let length = 0;
+      for (let shift = 0; ; shift += 7) {
+        const byte = unit[at + size++] ?? 0;
+        length += (byte & 0x7f) * 2 ** shift;
+        if (byte < 0x80 || shift > 42) break;
+      }
+      size += length;
+    } else size = unit.length - at;
+    if (((head >> 3) & 15) !== 2) kept.push(unit.subarray(at, at + size));
+    at += size;
+  }
+  const out = new Uint8Array(kept.reduce((sum, it) => sum + it.length, 0));
+  let at = 0;
+  for (const it of kept) {
+    out.set(it, at);
+    at += it.length;
+  }
+  return out;
+}
+
 /**
  * Turns H.264 as encoders hand it out, NAL units behind start codes, into the
  * sample that a recording holds: each unit with its length in four bytes before it.
  */
-export function sampleOf(annexB: Uint8Array): Uint8Array<ArrayBuffer> {
+export function lengthPrefixed(annexB: Uint8Array): Uint8Array<ArrayBuffer> {
   const units: [number, number][] = [];
   let begin = -1;
   for (let i = 0; i + 3 <= annexB.length; ) {
