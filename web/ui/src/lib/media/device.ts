@@ -2,6 +2,7 @@
 // a recording when nobody is signed in any more. It cannot be read out, not by this
 // page either.
 import { fromBase64, toBase64, toHex } from './claims';
+import type { Endpoint } from './whip';
 
 export interface Device {
   key: CryptoKey;
@@ -32,7 +33,7 @@ export async function device(): Promise<Device> {
 }
 
 /** A new token for a source, by this device's signature alone; nothing if the server does not give one. */
-export async function deviceToken(own: Device, interview: string, source: string): Promise<{ whip: string; token: string } | undefined> {
+export async function deviceToken(own: Device, interview: string, source: string): Promise<Endpoint | undefined> {
   const asked = await post(`/capture/${source}/challenge`, {});
   if (!asked.ok) return undefined;
   const { challenge } = (await asked.json()) as { challenge: string };
@@ -43,7 +44,7 @@ export async function deviceToken(own: Device, interview: string, source: string
   text.set(bytes, head.length);
   const signature = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, own.key, text));
   const response = await post(`/capture/${source}/token`, { interview, key_id: own.id, challenge, signature: toBase64(signature) });
-  return response.ok ? ((await response.json()) as { whip: string; token: string }) : undefined;
+  return response.ok ? ((await response.json()) as Endpoint) : undefined;
 }
 
 function post(path: string, body: unknown): Promise<Response> {
