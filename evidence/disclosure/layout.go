@@ -107,6 +107,8 @@ type MediaFile struct {
 	Ledger bool
 	// Start and End bound its media in interview time.
 	Start, End evidence.Offset
+	// DecodeTime is that of its first media segment, as in [evidence.Leaf].
+	DecodeTime string
 	// Positions in the recording's tree: the init, then the media.
 	Positions []int64
 	// Size is the sum of the stored plaintexts, in bytes.
@@ -194,7 +196,7 @@ func trackFiles(t evidence.ManifestTrack, name string, first int, leaves []Place
 			}
 			files = append(files, MediaFile{
 				Name:  fmt.Sprintf("data/media/%s-part%02d-init%d.mp4", name, p.Leaf.Part, p.Leaf.Init),
-				Track: t, Part: p.Leaf.Part, Init: p.Leaf.Init, Start: p.Leaf.Start,
+				Track: t, Part: p.Leaf.Part, Init: p.Leaf.Init, Start: p.Leaf.Start, DecodeTime: p.Leaf.DecodeTime,
 				Positions: []int64{init.Position}, Size: init.Leaf.Plain.Size,
 			})
 			file = &files[len(files)-1]

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"strconv"
 	"strings"
 
 	"bytes"
@@ -20,6 +21,18 @@ type pair struct {
 	Label, Video, Audio string
 	// Delay is how much later the sound begins than the picture, in seconds.
 	Delay float64
+	// VideoBegan and AudioBegan are where media time begins, in seconds: some
+	// browsers count from there, others from 0.
+	VideoBegan, AudioBegan float64
+}
+
+// began is where the media time of a file begins, in seconds.
+func (f MediaFile) began() float64 {
+	at, err := strconv.ParseUint(f.DecodeTime, 16, 64)
+	if err != nil || f.Track.Timescale < 1 {
+		return 0 // an init; leaves were checked when they were sealed
+	}
+	return float64(at) / float64(f.Track.Timescale)
 }
 
 // player is a page that plays the media from a disc, with no network and no
@@ -43,9 +56,9 @@ func player(media []MediaFile) []byte {
 			starts[key] = f
 		}
 		if f.Track.Kind == "video" {
-			pairs[i].Video = f.Name
+			pairs[i].Video, pairs[i].VideoBegan = f.Name, f.began()
 		} else {
-			pairs[i].Audio = f.Name
+			pairs[i].Audio, pairs[i].AudioBegan = f.Name, f.began()
 		}
 		if pairs[i].Video != "" && pairs[i].Audio != "" {
 			first := starts[key]
