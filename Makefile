@@ -15,7 +15,7 @@ DEMO_LISTEN ?= 127.0.0.1:8081
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.release=$(RELEASE)
 
-.PHONY: help build run demo test lint bench setup ui e2e fuzz go-test ui-test vuln clean
+.PHONY: help build run demo test lint bench setup ui e2e screenshots fuzz go-test ui-test vuln clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -54,6 +54,9 @@ ui-test: ui ## Type checks and unit tests of the interface
 e2e: build ## The story in a real browser, on both databases and object stores
 	scripts/e2e sqlite
 	scripts/e2e postgres
+
+screenshots: build ## Take the pictures of every page and state anew, into web/e2e/screenshots
+	scripts/e2e sqlite
 
 vuln: ui ## Known vulnerabilities, where the database can be reached
 	scripts/vuln
