@@ -208,7 +208,7 @@ test('a passkey is added on a device, signs in, and is removed (P38)', async ({ 
   await expect(page.getByText('Tablet', { exact: true })).toBeVisible();
   await picture(page, 'my-account-passkey');
   await expectAccessible(page);
-  await page.getByRole('banner').getByRole('button').click();
+  await page.getByRole('banner').getByRole('button', { name: t('role_advocate') }).click();
   await page.getByRole('menuitem', { name: t('sign_out') }).click();
   await expect(page.getByRole('heading', { level: 1, name: t('sign_in') })).toBeVisible();
   await picture(page, 'sign-in-passkey');

@@ -109,7 +109,7 @@ test('without a grant the recording does not exist for the prosecutor; she asks 
   await expectAccessible(page);
   await picture(page, 'review-no-grant');
   await review.ask('0:02', '0:07', purpose, 'Criminal procedure code, article 127');
-  await expect(page.getByText(t('asked_title'))).toBeVisible();
+  await expect(page.getByText(t('ask_grant_sent'))).toBeVisible();
   await picture(page, 'grant-asked');
 });
 
