@@ -134,7 +134,7 @@ func TestTheGateNamesEverythingThatIsMissing(t *testing.T) {
 	s.SetReference(w.Case.ID, "PP 2026/117")
 	w.Consents(w.WrittenConsent(w.Victim.ID, consent.ToRecord))
 	w.Must(w.Consent.Check(ctx, iv.ID))
-	_, err := w.Cases.SetStage(ctx, w.Actors[evidence.RoleCaseManager], w.Case.ID, casefile.Closed, "over", "")
+	_, err := w.Cases.SetStage(ctx, w.Actors[evidence.RoleCaseManager], w.Case.ID, casefile.StageChange{Stage: casefile.Closed, Why: "over"})
 	w.Must(err)
 	wantCodes(t, w.Consent.Check(ctx, iv.ID), "case.closed")
 	if err := w.Consent.Check(ctx, evidence.NewID()); !errors.Is(err, evidence.ErrNotFound) {
@@ -256,8 +256,13 @@ func TestWithdrawalEndsGrantsThatRestOnIt(t *testing.T) {
 	if len(log) != 2 || log[0].Actor.Kind != evidence.ActorSystem || log[0].Details["reason"] != "basis_ended" || log[0].Why != "" {
 		t.Errorf("holders are told %+v", log)
 	}
-	if all := s.Log(""); all[len(all)-3].Action != access.ConsentWithdraw {
+	if all := s.Log(""); all[len(all)-4].Action != access.ConsentWithdraw {
 		t.Error("the entries are not those of one transaction")
+	}
+	// What exists is decided on by a person, with a deadline (P34, P37).
+	duties, err := w.Cases.Duties(ctx, w.Actors[evidence.RoleCustodian])
+	if err != nil || len(duties) != 1 || duties[0].Content.Duty.Code != "consent_withdrawn" || duties[0].Person != w.Victim.ID || duties[0].Due <= now {
+		t.Errorf("the custodian must decide on the rest: %+v, %v", duties, err)
 	}
 	_, err = w.Access.Deliver(ctx, w.Actors[evidence.RoleProsecutor], iv.ID, tracks[0].Track.ID, evidence.LeafMedia, 0)
 	w.Must(err) // by law

@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
@@ -19,6 +20,7 @@ type file struct {
 	records    []Record
 	interviews []sitting
 	grants     []Grant
+	recorded   bool // something was recorded of her
 	change     Change
 	entries    []custody.Entry
 }
@@ -59,6 +61,7 @@ func (s *Service) load(ctx context.Context, person evidence.ID) (*file, error) {
 		if iv.Person != person {
 			continue
 		}
+		f.recorded = f.recorded || iv.StartedAt != 0 || iv.State == evidence.StateSealed || iv.State == evidence.StateRecording || iv.State == evidence.StatePaused
 		switch iv.State {
 		case evidence.StatePlanned, evidence.StateReady, evidence.StateRecording, evidence.StatePaused:
 			why, err := s.planned(ctx, iv, f.kase, f.person, f.now)
@@ -70,6 +73,24 @@ func (s *Service) load(ctx context.Context, person evidence.ID) (*file, error) {
 		}
 	}
 	return f, nil
+}
+
+// restWithin is how long the decision on what exists after a withdrawal may take.
+const restWithin = 7 * 24 * time.Hour
+
+// decideOnTheRest makes it the custodian's duty to decide on what exists after a
+// withdrawal: recordings, and grants that rest on law. Nothing is deleted by itself
+// (P34, P37).
+func (f *file) decideOnTheRest(actor evidence.Actor, rec Record) {
+	duty := casefile.NewSheet(f.kase, casefile.Content{Duty: &casefile.Duty{Code: "consent_withdrawn"}})
+	duty.Person, duty.ForRole, duty.By, duty.At = rec.Person, evidence.RoleCustodian, actor.Account, f.now
+	duty.Due = f.now + evidence.Instant(restWithin.Microseconds())
+	entry, err := duty.Entry(evidence.System(f.person.Agency), access.EntryFile)
+	if err != nil {
+		return // a duty without words always has a canonical form
+	}
+	f.change.Duties = append(f.change.Duties, duty)
+	f.entries = append(f.entries, entry)
 }
 
 // effects works out what follows from the records as they now are.

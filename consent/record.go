@@ -53,6 +53,15 @@ const (
 	Attested Form = "attested" // spoken, and attested by two different people
 )
 
+// Signing says how a written consent was signed.
+type Signing string
+
+const (
+	OnPaper  Signing = "paper"  // a form that is kept elsewhere; Record.Document names it
+	Scanned  Signing = "scan"   // a form that is attached to the case file
+	OnScreen Signing = "screen" // drawn on the screen; the drawing is attached to the case file
+)
+
 // View is the child's own view, stored beside what her representative decided (P1).
 type View string
 
@@ -73,9 +82,6 @@ const (
 // SchemaVersion names the structure that a record's fields follow.
 const SchemaVersion = "ISO/IEC TS 27560:2023"
 
-// TextVersion is the version of the texts that explain the purposes to the person.
-const TextVersion = 1
-
 // Record is one act: what a person, or who represents her, decided on one
 // occasion. The fields of ISO/IEC TS 27560 are those here, the agency as controller
 // and the person as principal.
@@ -92,6 +98,11 @@ type Record struct {
 	// Both are empty for an adult.
 	ChildView  View
 	ChildWords string
+	// ToldWho: she was told, in words that she understands, who may see the recording
+	// (P1).
+	ToldWho bool
+	// Signing says how a written consent was signed; empty for one that is attested.
+	Signing Signing
 	// Document names the signed form and DocumentSHA256 its scan, lower-case hex;
 	// one of them for a written consent.
 	Document       string
@@ -105,6 +116,7 @@ type Record struct {
 	// Interpreter says through whom; personal, may be empty.
 	Interpreter  string
 	TextVersion  int
+	TextSHA256   string // of the text that was explained; empty if it was explained freely
 	Basis        Basis
 	Law          string // the provision that the processing rests on, or that asks for the consent; may be empty with OnConsent
 	Jurisdiction string // ISO 3166 code of the law that applies

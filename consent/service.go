@@ -25,12 +25,14 @@ const maxText = 2000
 // changed under it.
 const attempts = 5
 
-// Config is what a Service is made of. Every field is required.
+// Config is what a Service is made of. Every field but Signer is required.
 type Config struct {
 	Store  Store
 	Access evidence.Authorizer
 	// Jurisdiction is the ISO 3166 code of the law that applies, such as "XK".
 	Jurisdiction string
+	// Signer signs receipts. Without one there are none.
+	Signer Signer
 }
 
 // Service records consents and their withdrawal and is the gate that every start
@@ -50,6 +52,8 @@ type Statement struct {
 	Form           Form
 	ChildView      View
 	ChildWords     string
+	ToldWho        bool
+	Signing        Signing // empty: OnPaper for a written consent
 	Document       string
 	DocumentSHA256 string
 	Language       string // BCP 47
@@ -120,7 +124,7 @@ func (s *Service) record(ctx context.Context, actor evidence.Actor, in Statement
 	}
 	r := Record{ID: evidence.NewID(), Agency: person.Agency, Case: person.Case, Person: person.ID, Decision: in.Decision, GivenBy: in.GivenBy, Form: in.Form,
 		ChildView: in.ChildView, ChildWords: prose(in.ChildWords), Document: prose(in.Document), DocumentSHA256: in.DocumentSHA256,
-		RecordedBy: actor.Account, RecordedAt: now, Language: in.Language, Interpreter: prose(in.Interpreter), TextVersion: TextVersion,
+		ToldWho: in.ToldWho, Signing: in.Signing, RecordedBy: actor.Account, RecordedAt: now, Language: in.Language, Interpreter: prose(in.Interpreter), TextVersion: TextVersion,
 		Basis: in.Basis, Law: prose(in.Law), Jurisdiction: s.Jurisdiction, GivenAt: in.GivenAt, ValidUntil: in.ValidUntil}
 	if r.Decision == "" {
 		r.Decision = Given
@@ -128,6 +132,10 @@ func (s *Service) record(ctx context.Context, actor evidence.Actor, in Statement
 	if r.Basis == "" {
 		r.Basis = OnConsent
 	}
+	if r.Signing == "" && r.Form == Written {
+		r.Signing = OnPaper
+	}
+	_, r.TextSHA256 = TextFor(r.Language)
 	if r.GivenAt == 0 {
 		r.GivenAt = now
 	}
@@ -138,6 +146,9 @@ func (s *Service) record(ctx context.Context, actor evidence.Actor, in Statement
 	}
 	if person.Kind == casefile.Suspect {
 		return Record{}, invalid("suspect", "Consent is that of a victim or a witness.", "P42")
+	}
+	if err := casefile.NotAnOutsider(ctx, s.Store, r.Case, r.Interpreter); err != nil {
+		return Record{}, err
 	}
 	return r, r.check(person, len(in.Purposes), now)
 }
@@ -160,6 +171,10 @@ func (r Record) check(person casefile.Person, asked int, now evidence.Instant) e
 		return invalid("child_view", "The child's own view is noted for a child only.", "P1")
 	case person.TreatedAsChild() && !slices.Contains([]View{ViewYes, ViewNo, ViewNotAsked}, r.ChildView):
 		return invalid("child_view", "Note the child's own view: yes, no, or not asked yet.", "P1")
+	case r.Form == Attested && r.Signing != "" || r.Form == Written && r.Signing != OnPaper && r.Signing != Scanned && r.Signing != OnScreen:
+		return invalid("signing", "Say how the form was signed: on paper, on paper with a scan, or on the screen.", "P40")
+	case (r.Signing == Scanned || r.Signing == OnScreen) && r.DocumentSHA256 == "":
+		return invalid("signing.document", "Attach the scan or the signature to the case file and name its SHA-256.", "P40")
 	case r.DocumentSHA256 != "" && (err != nil || len(sum) != 32 || hex.EncodeToString(sum) != r.DocumentSHA256):
 		return invalid("document", "The SHA-256 of the form is 64 lower-case hex digits.", "P40")
 	case r.Basis != OnConsent && r.Basis != OnLaw:
@@ -182,6 +197,15 @@ func (r Record) details() map[string]string {
 	}
 	if r.ChildView != "" {
 		d["child_view"] = string(r.ChildView)
+	}
+	if r.Signing != "" {
+		d["signing"] = string(r.Signing)
+	}
+	if r.ChildView != "" {
+		d["told_who"] = strconv.FormatBool(r.ToldWho)
+	}
+	if r.TextSHA256 != "" {
+		d["text_sha256"] = r.TextSHA256
 	}
 	if r.DocumentSHA256 != "" {
 		d["document_sha256"] = r.DocumentSHA256
@@ -275,6 +299,9 @@ func (f *file) withdraw(actor evidence.Actor, id evidence.ID, in Withdrawal) err
 		details["purpose."+string(p)] = "withdrawn"
 	}
 	f.entries = append(f.entries, custody.Entry{Actor: actor, Action: access.ConsentWithdraw, Agency: rec.Agency, Case: rec.Case, Subject: id, Why: in.Reason, Details: details})
+	if f.recorded {
+		f.decideOnTheRest(actor, rec)
+	}
 	// What was written down before she withdrew and waits for its second person must
 	// not take effect afterwards.
 	for i := range f.records {

@@ -21,6 +21,8 @@ type Change struct {
 	Attest *Attestation
 	// Withdraw ends purposes of acts.
 	Withdraw []Withdrawn
+	// Duties are what somebody must decide because of it.
+	Duties []casefile.Sheet
 	Effects
 }
 
@@ -80,12 +82,21 @@ type Store interface {
 	Plan(ctx context.Context, interview evidence.ID) (casefile.Plan, error)
 	Room(ctx context.Context, id evidence.ID) (people.Room, error)
 	Interview(ctx context.Context, id evidence.ID) (evidence.Interview, error)
+	Sheets(ctx context.Context, f casefile.SheetFilter) ([]casefile.Sheet, error)
 	InterviewsOfCase(ctx context.Context, caseID evidence.ID) ([]evidence.Interview, error)
 
 	Consent(ctx context.Context, id evidence.ID) (Record, error)
 	// Consents returns the acts of a person, the newest first.
 	Consents(ctx context.Context, person evidence.ID) ([]Record, error)
 	ConsentsOfCase(ctx context.Context, caseID evidence.ID) ([]Record, error)
+	// SaveRepeat notes where on a recording a consent was repeated, with its entry;
+	// evidence.ErrConflict if it is noted already for this interview.
+	SaveRepeat(ctx context.Context, r Repeat, entry custody.Entry) error
+	// Repeats returns those of a case, in order of noting.
+	Repeats(ctx context.Context, caseID evidence.ID) ([]Repeat, error)
+	// AppendEntry adds an entry that goes with no other change.
+	AppendEntry(ctx context.Context, entry custody.Entry) error
+	Agency(ctx context.Context, id evidence.ID) (people.Agency, error)
 	// GrantsOnConsent returns the person's proposed and active grants that rest on consent.
 	GrantsOnConsent(ctx context.Context, person evidence.ID) ([]Grant, error)
 	// ApplyConsent applies a change with its entries in one transaction. It returns

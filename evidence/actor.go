@@ -51,6 +51,10 @@ type Resource struct {
 	ID        ID
 	Case      ID
 	Interview ID
+	// Subject is the account that the act would give a part in the case to, if it
+	// does: a new member, a recipient, an interviewer. It is decided with the act
+	// whether she is kept apart from the case.
+	Subject ID
 }
 
 // Authorizer decides whether actor may do action on a resource, by the one

@@ -73,8 +73,8 @@ type Leaf struct {
 
 // Digest is a size and a SHA-256.
 type Digest struct {
-	SHA256 string `json:"sha256"` // 64 lower-case hex digits
-	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256" doc:"64 lower-case hex digits."` // 64 lower-case hex digits
+	Size   int64  `json:"size" doc:"Bytes."`                      // bytes
 }
 
 // Range is the leaf's span of interview time.

@@ -126,7 +126,19 @@ func (s *Server) listRooms(ctx context.Context, a evidence.Actor, _ *nothing) (*
 	if err != nil {
 		return nil, err
 	}
-	return listErr(rooms, func(r people.Room) (Room, error) { return s.room(ctx, r) })
+	checks, err := s.people.RoomChecks(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return listErr(rooms, func(r people.Room) (Room, error) {
+		out, err := s.room(ctx, r)
+		if c, ok := checks[r.ID]; ok && err == nil {
+			var check RoomCheck
+			check, err = s.roomCheck(ctx, c)
+			out.Check = &check
+		}
+		return out, err
+	})
 }
 
 func (s *Server) room(ctx context.Context, r people.Room) (Room, error) {

@@ -35,6 +35,9 @@ func (s *Server) caseFile(ctx context.Context, one casefile.Summary) (out Case, 
 	if out.Agency, err = s.agencyRef(ctx, c.Agency); err != nil {
 		return out, err
 	}
+	if out.Unfilled = one.Unfilled; out.Unfilled == nil {
+		out.Unfilled = []evidence.Role{}
+	}
 	out.Manager, err = s.accountRefOrNone(ctx, one.Manager)
 	return out, err
 }
@@ -60,7 +63,8 @@ func (s *Server) caseAnswer(ctx context.Context, a evidence.Actor, id evidence.I
 }
 
 func (s *Server) setStage(ctx context.Context, a evidence.Actor, in *stageInput) (*answer[Case], error) {
-	if _, err := s.cases.SetStage(ctx, a, in.ID, casefile.Stage(in.Body.Stage), in.Body.Reason, in.Body.Authority); err != nil {
+	if _, err := s.cases.SetStage(ctx, a, in.ID, casefile.StageChange{Stage: casefile.Stage(in.Body.Stage), Why: in.Body.Reason,
+		Authority: in.Body.Authority, Next: in.Body.Next, Due: instant(in.Body.Due)}); err != nil {
 		return nil, err
 	}
 	return s.caseAnswer(ctx, a, in.ID)

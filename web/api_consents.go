@@ -16,7 +16,11 @@ func (s *Server) listConsents(ctx context.Context, a evidence.Actor, in *IDPath)
 	if err != nil {
 		return nil, err
 	}
-	return listErr(records, func(r consent.Record) (Consent, error) { return s.consent(ctx, r, records, sees) })
+	repeats, err := s.consents.Repeats(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return listErr(records, func(r consent.Record) (Consent, error) { return s.consent(ctx, r, records, repeats, sees) })
 }
 
 func (s *Server) recordConsent(ctx context.Context, a evidence.Actor, in *recordConsentInput) (*answer[Consent], error) {
@@ -27,7 +31,7 @@ func (s *Server) recordConsent(ctx context.Context, a evidence.Actor, in *record
 	}
 	r, err := s.consents.Record(ctx, a, consent.Statement{
 		Person: b.PersonID, Purposes: purposes(b.Purposes), Decision: consent.Decision(b.Decision), GivenBy: consent.Giver(b.GivenBy), Form: consent.Form(b.Form),
-		ChildView: consent.View(b.ChildView), ChildWords: b.ChildWords, Document: b.Document, DocumentSHA256: b.SHA256, Language: b.Language,
+		ToldWho: b.ToldWho, Signing: consent.Signing(b.Signing), ChildView: consent.View(b.ChildView), ChildWords: b.ChildWords, Document: b.Document, DocumentSHA256: b.SHA256, Language: b.Language,
 		Interpreter: b.Interpreter, Basis: consent.Basis(b.Basis), Law: b.Law, GivenAt: instant(b.GivenAt), ValidUntil: instant(b.ValidUntil),
 	})
 	return s.consentAnswer(ctx, a, r, err)
@@ -72,15 +76,19 @@ func (s *Server) consentAnswer(ctx context.Context, a evidence.Actor, r consent.
 	if err != nil {
 		return nil, err
 	}
-	return answerErr(s.consent(ctx, r, all, sees))
+	repeats, err := s.consents.Repeats(ctx, a, r.Case)
+	if err != nil {
+		return nil, err
+	}
+	return answerErr(s.consent(ctx, r, all, repeats, sees))
 }
 
 // consent shows an act. all are the acts of everyone on its case, which say
 // whether it is the one that counts; sees is what the reader's role needs to know.
-func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Record, sees sees) (out Consent, err error) {
+func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Record, repeats []consent.Repeat, sees sees) (out Consent, err error) {
 	out = Consent{
 		ID: r.ID, State: string(r.State()), Decision: string(r.Decision), GivenBy: string(r.GivenBy), Form: string(r.Form), ChildView: string(r.ChildView),
-		SHA256: r.DocumentSHA256, Language: r.Language, TextVersion: r.TextVersion,
+		ToldWho: r.ToldWho, Signing: string(r.Signing), TextSHA256: r.TextSHA256, Repeats: []Repeat{}, SHA256: r.DocumentSHA256, Language: r.Language, TextVersion: r.TextVersion,
 		Basis: string(r.Basis), Law: r.Law, GivenAt: r.GivenAt.Time(), ValidUntil: when(r.ValidUntil), RecordedAt: r.RecordedAt.Time(), AttestedAt: when(r.AttestedAt),
 		Items: make([]ConsentItem, 0, len(r.Items)),
 	}
@@ -89,6 +97,11 @@ func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Re
 		return out, err
 	}
 	out.Person = PersonRef{ID: person.ID}
+	for _, rep := range repeats {
+		if rep.Consent == r.ID {
+			out.Repeats = append(out.Repeats, Repeat{Interview: rep.Interview, At: rep.At, NotedAt: rep.NotedAt.Time()})
+		}
+	}
 	if sees.pseudonyms {
 		out.Person.Pseudonym, out.Document = person.Pseudonym, r.Document
 	}
@@ -115,4 +128,24 @@ func (s *Server) consent(ctx context.Context, r consent.Record, all []consent.Re
 	}
 	out.AttestedBy, err = s.accountRefOrNone(ctx, r.AttestedBy)
 	return out, err
+}
+
+func (s *Server) consentTexts(context.Context, evidence.Actor, *nothing) (*answer[ConsentTexts], error) {
+	return answerOf(ConsentTexts{Version: consent.TextVersion, Texts: consent.Texts()}), nil
+}
+
+func (s *Server) consentReceipt(ctx context.Context, a evidence.Actor, in *receiptInput) (*answer[ConsentReceipt], error) {
+	file, code, err := s.consents.Receipt(ctx, a, in.ID, consent.Giver(in.Body.Holder))
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(ConsentReceipt{Code: code, File: string(file)}), nil
+}
+
+func (s *Server) repeatConsent(ctx context.Context, a evidence.Actor, in *repeatInput) (*answer[Repeat], error) {
+	r, err := s.consents.NoteRepeat(ctx, a, in.ID, in.Body.Interview, in.Body.At)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(Repeat{Interview: r.Interview, At: r.At, NotedAt: r.NotedAt.Time()}), nil
 }

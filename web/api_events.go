@@ -110,6 +110,8 @@ func (s *Server) mayKnow(ctx context.Context, a evidence.Actor, e custody.Event)
 	switch {
 	case e.Kind == access.PersonLink: // separation is known to those who read the case's log
 		action, on = access.PersonLink, evidence.Resource{Kind: access.KindPerson, ID: e.Subject}
+	case e.Kind == access.SeparationDecide:
+		action, on = access.SeparationRead, evidence.Resource{Kind: access.KindCase, ID: e.Case}
 	case e.Interview != "":
 		action, on = access.InterviewRead, evidence.Resource{Kind: access.KindInterview, ID: e.Interview}
 	case e.Case != "":

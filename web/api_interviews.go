@@ -54,7 +54,8 @@ func (s *Server) interview(ctx context.Context, a evidence.Actor, iv evidence.In
 func (s *Server) planInterview(ctx context.Context, a evidence.Actor, in *planInterviewInput) (*answer[Interview], error) {
 	b := in.Body
 	iv, err := s.cases.PlanInterview(ctx, a, casefile.NewInterview{Case: in.ID, Person: b.PersonID, Room: b.RoomID, PlannedAt: evidence.At(b.PlannedAt),
-		Language: b.Language, Interviewer: b.Interviewer, Needs: b.Needs, Necessity: b.Necessity, Change: b.Change})
+		Language: b.Language, Interviewer: b.Interviewer, Needs: b.Needs, Necessity: b.Necessity, Change: b.Change,
+		Interpreter: b.Interpreter, SameSex: casefile.SameSex(b.SameSex), SameSexNote: b.SameSexNote, Reflection: b.Reflection, OwnRequest: b.OwnRequest})
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +108,9 @@ func (s *Server) plan(ctx context.Context, a evidence.Actor, iv evidence.Intervi
 	if err != nil {
 		return out, err
 	}
+	out.SameSex, out.OwnRequest = cmp.Or(string(p.SameSex), string(casefile.SameSexNotAsked)), p.OwnRequest
 	if sees.pseudonyms {
-		out = InterviewPlan{Needs: p.Needs, Necessity: p.Necessity, Change: p.Change}
+		out.Needs, out.Necessity, out.Change, out.Interpreter, out.SameSexNote, out.Reflection = p.Needs, p.Necessity, p.Change, p.Interpreter, p.SameSexNote, p.Reflection
 	}
 	if out.Interviewer, err = s.accountRef(ctx, p.Interviewer); err != nil {
 		return out, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
+	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) caseCustody(ctx context.Context, a evidence.Actor, in *custodyI
 	}
 	return listErr(records, func(r custody.Record) (Entry, error) {
 		e := entryOf(r)
-		if r.Leaf.Action == access.PersonLink && !separation {
+		if casefile.OfSeparation(r.Leaf.Action, r.Leaf.Details) && !separation {
 			e.Details, e.Subject = nil, ""
 		} else {
 			e.Why, e.Authority = opened(r, custody.FieldWhy), opened(r, custody.FieldAuthority)
@@ -72,7 +73,7 @@ func (s *Server) maySeeSeparation(ctx context.Context, a evidence.Actor, kase ev
 	if checks(a) {
 		return true, nil
 	}
-	return s.access.May(ctx, a, access.CaseStage, evidence.Resource{Kind: access.KindCase, ID: kase})
+	return s.access.May(ctx, a, access.SeparationRead, evidence.Resource{Kind: access.KindCase, ID: kase})
 }
 
 // checks reports whether it is somebody's task to check what others did. Only they
@@ -114,7 +115,7 @@ func (s *Server) custodyProof(ctx context.Context, a evidence.Actor, in *proofPa
 	if r.Leaf.Case != in.ID {
 		return nil, evidence.ErrNotFound
 	}
-	if r.Leaf.Action == access.PersonLink {
+	if casefile.OfSeparation(r.Leaf.Action, r.Leaf.Details) {
 		if ok, err := s.maySeeSeparation(ctx, a, in.ID); err != nil || !ok {
 			return nil, errors.Join(err, evidence.ErrNotFound)
 		}

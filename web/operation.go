@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/casefile"
 )
 
 // admission says who may call an operation at all. What they may do there is
@@ -71,6 +72,14 @@ func patient(b binding) binding {
 // patience bounds the longest answers.
 const patience = time.Hour
 
+// large lets a request carry a document.
+func large(b binding) binding {
+	return func(s *Server, api huma.API, op huma.Operation) {
+		op.MaxBodyBytes = casefile.MaxDocument*4/3 + defaultBody
+		b(s, api, op)
+	}
+}
+
 func hidden(b binding) binding {
 	return func(s *Server, api huma.API, op huma.Operation) {
 		op.Hidden = true
@@ -100,6 +109,7 @@ var (
 	eventStream    = body("Server-sent events (WHATWG HTML section 9.2); a comment every 15 seconds keeps the connection alive.", "text/event-stream")
 	hlsPlaylist    = body("Playlist (RFC 8216).", typePlaylist)
 	hlsMedia       = body("Playlist, initialisation segment or media segment (CMAF).", typePlaylist, "video/mp4", "audio/mp4")
+	documentBody   = body("The document.", "application/octet-stream")
 	packageBody    = body("The package: a tar file in the clear, or the same in an age file.", "application/x-tar", "application/age")
 	checkpointText = body("Signed note.", "text/plain")
 )

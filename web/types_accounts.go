@@ -74,6 +74,7 @@ type Room struct {
 	Agency   NamedRef    `json:"agency" doc:"The agency whose room it is."`
 	Place    string      `json:"place" doc:"Its address, as the record of an interview states it (P11). May be empty."`
 	TimeZone string      `json:"time_zone" doc:"IANA time zone (P11)." example:"Europe/Belgrade"`
+	Check    *RoomCheck  `json:"check,omitempty" doc:"The latest look whether it is fit for an interview; absent if nobody has looked."`
 }
 
 type createRoomInput struct {

@@ -14,6 +14,7 @@ type Case struct {
 	Agency    NamedRef        `json:"agency" doc:"The agency that opened it."`
 	OpenedAt  time.Time       `json:"opened_at" doc:"When it was opened."`
 	Manager   *AccountRef     `json:"manager,omitempty" doc:"The case manager; absent if there is none, which needs attention."`
+	Unfilled  []evidence.Role `json:"unfilled" doc:"Roles that the stage needs and nobody holds now."`
 	MyRoles   []evidence.Role `json:"my_roles" doc:"Your roles on the case now."`
 	Counts    CaseCounts      `json:"counts" doc:"How much is in it."`
 }
@@ -41,9 +42,11 @@ type findCasesInput struct {
 type stageInput struct {
 	IDPath
 	Body struct {
-		Stage     string `json:"stage" enum:"referral,identification,protection,assistance,proceedings,reintegration,closed" doc:"The new stage."`
-		Reason    string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why the case moves on."`
-		Authority string `json:"authority,omitempty" maxLength:"2000" doc:"By what authority."`
+		Stage     string     `json:"stage" enum:"referral,identification,protection,assistance,proceedings,reintegration,closed" doc:"The new stage."`
+		Reason    string     `json:"reason" minLength:"1" maxLength:"2000" doc:"Why the case moves on."`
+		Authority string     `json:"authority,omitempty" maxLength:"2000" doc:"By what authority."`
+		Next      string     `json:"next,omitempty" maxLength:"2000" doc:"The next step, which is the case manager's duty."`
+		Due       *time.Time `json:"due_at,omitempty" doc:"By when, with a next step."`
 	}
 }
 
@@ -124,7 +127,7 @@ type linkInput struct {
 	IDPath
 	Body struct {
 		AccountID evidence.ID `json:"account_id" maxLength:"64" doc:"The account to keep apart from the case."`
-		Kind      string      `json:"kind" enum:"self,kin,counsel,other" doc:"How the account belongs to the suspect."`
+		Kind      string      `json:"kind" enum:"self,kin,counsel,guardian,other" doc:"How the account belongs to the suspect."`
 		Reason    string      `json:"reason" minLength:"1" maxLength:"2000" doc:"What this rests on."`
 	}
 }

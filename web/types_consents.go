@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
 )
 
@@ -17,12 +18,16 @@ type Consent struct {
 	GivenBy     string        `json:"given_by" doc:"Who decided (P41)." enum:"self,guardian,guardianship_authority"`
 	Form        string        `json:"form" doc:"How it was given before the start (P40)." enum:"written,attested"`
 	ChildView   string        `json:"child_view,omitempty" doc:"The child's own view (P1). A no blocks the start, whatever a guardian says (P41)." enum:"yes,no,not_asked"`
+	ToldWho     bool          `json:"told_who" doc:"Whether she was told who may see the recording (P1)."`
+	Signing     string        `json:"signing,omitempty" doc:"How a written consent was signed." enum:"paper,scan,screen"`
+	Repeats     []Repeat      `json:"repeats" doc:"Where it was said again on a recording."`
 	ChildWords  string        `json:"child_words,omitempty" doc:"What the child said; for those who speak with her and look after her."`
 	Document    string        `json:"document,omitempty" doc:"Name of the signed form."`
 	SHA256      string        `json:"document_sha256,omitempty" doc:"SHA-256 of the scanned form."`
 	Language    string        `json:"language" doc:"Language in which it was explained, BCP 47."`
 	Interpreter string        `json:"interpreter,omitempty" doc:"Through whom; as child_words."`
 	TextVersion int           `json:"text_version" doc:"Version of the text that was explained."`
+	TextSHA256  string        `json:"text_sha256,omitempty" doc:"SHA-256 of that text; absent if it was explained freely."`
 	Basis       string        `json:"basis" doc:"What the processing rests on, apart from the consent itself (P37)." enum:"consent,law"`
 	Law         string        `json:"law,omitempty" doc:"The provision."`
 	GivenAt     time.Time     `json:"given_at" doc:"When it was decided."`
@@ -44,6 +49,40 @@ type ConsentItem struct {
 	WithdrawnBy string     `json:"withdrawn_by,omitempty" doc:"Who withdrew it." enum:"self,guardian,guardianship_authority"`
 }
 
+// Repeat is where on a recording a consent was said again. It opens no gate (P40).
+type Repeat struct {
+	Interview evidence.ID     `json:"interview_id" doc:"Interview."`
+	At        evidence.Offset `json:"at" doc:"Interview time, microseconds."`
+	NotedAt   time.Time       `json:"noted_at" doc:"When it was noted."`
+}
+
+type repeatInput struct {
+	IDPath
+	Body struct {
+		Interview evidence.ID     `json:"interview_id" maxLength:"64" doc:"Interview of the same person, whose recording has begun."`
+		At        evidence.Offset `json:"at" minimum:"0" doc:"Interview time at which it was said, microseconds."`
+	}
+}
+
+type receiptInput struct {
+	IDPath
+	Body struct {
+		Holder string `json:"holder,omitempty" enum:"self,guardian,guardianship_authority" default:"self" doc:"For whom. A guardian with a conflict holds none (P41)."`
+	}
+}
+
+// ConsentReceipt is a signed receipt of a consent.
+type ConsentReceipt struct {
+	Code string `json:"code" doc:"Stands on the printed page; toldonce-verify prints it for the file."`
+	File string `json:"file" doc:"The receipt: canonical JSON with the signed record, its Sigstore bundle and the openings of its personal fields. Keep its bytes as they are."`
+}
+
+// ConsentTexts are the texts that explain what is asked.
+type ConsentTexts struct {
+	Version int                     `json:"version" doc:"Their version."`
+	Texts   map[string]consent.Text `json:"texts" doc:"By language, BCP 47."`
+}
+
 type recordConsentInput struct {
 	IDPath
 	Body struct {
@@ -53,6 +92,8 @@ type recordConsentInput struct {
 		GivenBy     string      `json:"given_by" enum:"self,guardian,guardianship_authority" doc:"Who decided (P41)."`
 		Form        string      `json:"form" enum:"written,attested" doc:"In writing; or by word of mouth, attested by you and by a second person with her own login (P40)."`
 		ChildView   string      `json:"child_view,omitempty" enum:"yes,no,not_asked" doc:"For a child: her own view (P1)."`
+		ToldWho     bool        `json:"told_who,omitempty" doc:"She was told, in words that she understands, who may see the recording (P1)."`
+		Signing     string      `json:"signing,omitempty" enum:"paper,scan,screen" doc:"How a written consent was signed; paper if left out. A scan or a signature on the screen is attached to the case file first."`
 		ChildWords  string      `json:"child_words,omitempty" maxLength:"2000" doc:"For a child: what she said."`
 		Document    string      `json:"document,omitempty" maxLength:"2000" doc:"Name of the signed form; this or its SHA-256 for a written consent."`
 		SHA256      string      `json:"document_sha256,omitempty" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 of the scanned form."`

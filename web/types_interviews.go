@@ -38,6 +38,11 @@ type InterviewPlan struct {
 	Needs       string     `json:"needs" doc:"The person's needs, and what is done about them (P7)."`
 	Necessity   string     `json:"necessity,omitempty" doc:"Why one more interview was needed (P3)."`
 	Change      string     `json:"change,omitempty" doc:"Why the interviewer is not the same as last time (P4)."`
+	Interpreter string     `json:"interpreter,omitempty" doc:"Who interprets."`
+	SameSex     string     `json:"same_sex" enum:"not_asked,no_wish,met,not_met" doc:"What came of asking whether she wishes an interviewer of her own sex (P2)."`
+	SameSexNote string     `json:"same_sex_note,omitempty" doc:"Why the wish was not met."`
+	Reflection  string     `json:"reflection,omitempty" doc:"Why it lies inside her reflection period."`
+	OwnRequest  bool       `json:"own_request,omitempty" doc:"She asked for it herself."`
 	PlannedBy   AccountRef `json:"planned_by" doc:"Who planned it."`
 }
 
@@ -82,6 +87,11 @@ type planInterviewInput struct {
 		Needs       string      `json:"needs" minLength:"1" maxLength:"2000" doc:"The person's physical, social, cognitive and linguistic needs (P7). If there are none, how that is known."`
 		Necessity   string      `json:"necessity,omitempty" maxLength:"2000" doc:"Why one more interview is needed; required if the person was interviewed before (P3)."`
 		Change      string      `json:"change,omitempty" maxLength:"2000" doc:"Why the interviewer is not the same as last time; required if so (P4)."`
+		Interpreter string      `json:"interpreter,omitempty" maxLength:"200" doc:"Who interprets."`
+		SameSex     string      `json:"same_sex,omitempty" enum:"not_asked,no_wish,met,not_met" doc:"What came of asking whether she wishes an interviewer of her own sex (P2); not_asked if left out."`
+		SameSexNote string      `json:"same_sex_note,omitempty" maxLength:"2000" doc:"Why the wish is not met; required then."`
+		Reflection  string      `json:"reflection,omitempty" maxLength:"2000" doc:"Why it lies inside her reflection period; required then, with own_request."`
+		OwnRequest  bool        `json:"own_request,omitempty" doc:"She asked for it herself."`
 	}
 }
 

@@ -58,9 +58,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	var trustFile, language, pdf, derivation string
 	var asJSON, all bool
 	cmd := &cobra.Command{
-		Use:   "toldonce-verify PACKAGE [--trust FILE]",
+		Use:   "toldonce-verify (PACKAGE | RECEIPT) [--trust FILE]",
 		Short: "Check a package of Told Once, offline",
 		Long: `Check a package of Told Once: a folder or a tar file, with no server and no network.
+A consent receipt (receipt.json) is checked in the same way.
 
 --trust names the agency's trust file (trust.json). It says whose keys seal
 recordings and must reach you by another way than the package. Without it the best
@@ -83,6 +84,14 @@ no trust file was given; 3 a part is of an unknown version and cannot be judged;
 			}
 			if !lang.Known(language) {
 				return fmt.Errorf("--lang is one of %s", strings.Join(lang.Languages, ", "))
+			}
+			if data, ok := readReceipt(args[0]); ok && derivation == "" && pdf == "" {
+				report := checkReceipt(data, trust)
+				code = report.Verdict.ExitCode()
+				if asJSON {
+					return writeJSON(out, report)
+				}
+				return report.writeText(out, all)
 			}
 			report, err := judge(cmd.Context(), args[0], derivation, trust)
 			if err != nil {
@@ -170,7 +179,7 @@ func isInside(file, dir string) (bool, error) {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
 }
 
-func writeJSON(out io.Writer, report *verify.Report) error {
+func writeJSON(out io.Writer, report any) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")

@@ -48,8 +48,8 @@ func openDomain(ctx context.Context, st *stores, in installation, clock evidence
 	if err != nil {
 		return nil, err
 	}
-	d.consent = consent.New(consent.Config{Store: st.db, Access: d.access, Jurisdiction: in.Jurisdiction})
-	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent})
+	d.consent = consent.New(consent.Config{Store: st.db, Access: d.access, Jurisdiction: in.Jurisdiction, Signer: st.seal})
+	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent, Objects: st.objects, Keys: st.keys})
 	d.observing = &observation.Service{Store: st.db, Access: d.access}
 	wrapped, verifier, err := st.db.LogKey(ctx)
 	if err != nil {

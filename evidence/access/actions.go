@@ -20,6 +20,7 @@ const (
 	KindExport    = "export"
 	KindHold      = "hold"
 	KindErasure   = "erasure"
+	KindSheet     = "sheet" // one thing written down in a case file
 )
 
 // Actions: everything that anyone can do in the system. Each is decided by
@@ -30,6 +31,7 @@ const (
 	AgencyCreate = "agency.create" // system
 	AgencyList   = "agency.list"   // system
 	RoomCreate   = "room.create"   // agency
+	RoomCheck    = "room.check"    // system: whether a room is fit for an interview
 	RoomList     = "room.list"     // system
 
 	AccountPropose = "account.propose" // agency
@@ -60,10 +62,21 @@ const (
 	PersonEdit  = "person.edit"   // person
 	PersonLink  = "person.link"   // person: an account belongs to, or is close to, a suspect
 
+	FileRead         = "file.read"         // case: what is written down in the case file
+	FileWrite        = "file.write"        // case: a referral, a document, an identification, a contradiction
+	FileManage       = "file.manage"       // case: what the case manager and the interviewer write down
+	FileOpen         = "file.open"         // sheet: the bytes of a document
+	FileClose        = "file.close"        // sheet: what came of it
+	SeparationRead   = "separation.read"   // case: who belongs to a suspect, and where he is
+	SeparationWrite  = "separation.write"  // case
+	SeparationDecide = "separation.decide" // case: uphold, dismiss or lift
+	DangerRaise      = "danger.raise"      // interview: immediate danger was disclosed
+
 	ConsentRecord   = "consent.record"   // person
 	ConsentAttest   = "consent.attest"   // consent
 	ConsentRead     = "consent.read"     // case
 	ConsentWithdraw = "consent.withdraw" // consent
+	ConsentReceipt  = "consent.receipt"  // consent: a signed receipt for the person
 
 	InterviewPlan   = "interview.plan"   // case
 	InterviewCancel = "interview.cancel" // interview
@@ -144,4 +157,6 @@ const (
 	EntryEscrowIssued   = "escrow.issue"            // shares of a recording's key were given out
 	EntryEscrowReturned = "escrow.return"           // a share came back and was destroyed
 	EntrySealRevoked    = "seal.revoke"             // a key that sealed is not trusted from a time on
+	EntryRepeat         = "consent.repeat"          // a consent was repeated on the recording
+	EntryFile           = "file.follows"            // something was written in the case file because of an act
 )

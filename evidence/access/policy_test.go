@@ -25,13 +25,14 @@ func theRules(t testing.TB) *rules {
 
 // actionsByKind says on which kind of thing each action is decided.
 var actionsByKind = map[string][]string{
-	KindSystem:    {AgencyCreate, AgencyList, RoomList, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
+	KindSystem:    {AgencyCreate, AgencyList, RoomList, RoomCheck, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
 	KindAgency:    {RoomCreate, AccountPropose, RetentionClass},
 	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
-	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
+	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, FileRead, FileWrite, FileManage, SeparationRead, SeparationWrite, SeparationDecide, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
+	KindSheet:     {FileClose, FileOpen},
 	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
-	KindConsent:   {ConsentAttest, ConsentWithdraw},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote},
+	KindConsent:   {ConsentAttest, ConsentWithdraw, ConsentReceipt},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote},
 	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
 	KindExport:    {ExportApprove, ExportRead, ExportReceive},
 	KindHold:      {HoldLift},
@@ -97,14 +98,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 func everybody() []who {
-	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead}
-	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest}
-	party := []string{GrantRead, GrantRevoke}
+	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead, FileRead, FileOpen}
+	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise}
+	party := []string{GrantRead, GrantRevoke, FileClose}
 	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, PersonWords, InterviewCalls}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, SeparationDecide}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage}
 	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
-		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest}
+		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
@@ -113,46 +114,52 @@ func everybody() []who {
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
 			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace}, kept)},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite}, kept)},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
-			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList}, kept)},
+			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList, SeparationRead}, kept)},
 		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList})},
 		{name: "custodian", role: evidence.RoleCustodian, agency: here, may: with(reading, custody)},
 		{name: "custodian of another agency", role: evidence.RoleCustodian, agency: other, may: with([]string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList})},
 		{name: "custodian who asked", role: evidence.RoleCustodian, agency: here, change: own,
-			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove, ErasureApprove, ErasureReject))},
+			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove, ErasureApprove, ErasureReject), []string{FileClose})},
 		{name: "custodian who would receive it", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, remove(custody, GrantApprove))},
+			may: with(reading, remove(custody, GrantApprove), []string{FileClose})},
 		{name: "custodian in a demonstration", role: evidence.RoleCustodian, agency: here, demo: true, may: with(reading, custody, []string{ExportAlone})},
-		{name: "case manager without a case", role: evidence.RoleCaseManager, agency: here, may: with([]string{CaseOpen})},
+		{name: "case manager without a case", role: evidence.RoleCaseManager, agency: here, may: with([]string{CaseOpen, RoomCheck})},
 		{name: "case manager on the case", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
-			may: with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+			may: with(reading, asking, managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant that a custodian approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved = true, true },
-			may:    with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, GrantApprove})},
+			may:    with(reading, asking, managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, GrantApprove})},
 		{name: "case manager, a child's grant that nobody approved", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
-			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke})},
+			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
-			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, CaseLogRead, GrantRead, GrantRevoke, ExportRead, ExportReceive})},
+			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, ExportRead, ExportReceive})},
 		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
-			may: with(reading, asking, conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead})},
+			may: with(reading, asking, conducting, []string{RoomCheck, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
-			may: with(reading, remove(asking, ConsentAttest), conducting, []string{ConsentRecord, ConsentWithdraw, CaseLogRead}, party, []string{ExportRead, ExportReceive})},
+			may: with(reading, remove(asking, ConsentAttest), conducting, []string{RoomCheck, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead}, party, []string{ExportRead, ExportReceive})},
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, watching)},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking, remove(watching, InterviewWatch))},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace}, remove(watching, InterviewWatch))},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace}, party)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
-			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, PersonWords}, watching)},
+			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords}, watching)},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
+		{name: "linked to a suspect, and a decision lifts it", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
+			change: func(s *Standing) { s.Linked, s.Lifted = true, true },
+			may:    with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite})},
+		{name: "case manager, giving a part to somebody who is kept apart", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
+			change: func(s *Standing) { s.SubjectApart = true },
+			may:    with(reading, remove(asking, GrantRequest), remove(managing, TeamAdd, InterviewPlan, FileManage), kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "disabled", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Active = false }, may: nil},
 	}
 }

@@ -61,7 +61,7 @@ func (s *Service) RequestGrant(ctx context.Context, actor evidence.Actor, in Req
 	if err != nil {
 		return Grant{}, err
 	}
-	on := evidence.Resource{Kind: KindInterview, ID: in.Interview}
+	on := evidence.Resource{Kind: KindInterview, ID: in.Interview, Subject: in.To}
 	st, err := s.authorize(ctx, actor, GrantRequest, on, now)
 	if err != nil {
 		return Grant{}, err
@@ -121,7 +121,7 @@ func (s *Service) checkRecipient(ctx context.Context, g *Grant, on evidence.Reso
 	if err != nil {
 		return err
 	}
-	if !st.Active || len(st.Roles) == 0 || st.Linked {
+	if !st.Active || len(st.Roles) == 0 || st.Apart() {
 		return evidence.Refuse(evidence.ErrInvalid, "grant.recipient", text, "P28")
 	}
 	if g.RestsOn == OnLaw {

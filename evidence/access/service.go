@@ -83,6 +83,13 @@ func (s *Service) authorize(ctx context.Context, actor evidence.Actor, action st
 	if err != nil {
 		return Standing{}, fmt.Errorf("facts for %s: %w", action, err)
 	}
+	if on.Subject != "" {
+		subject, err := s.Store.Standing(ctx, on.Subject, on, now)
+		if err != nil {
+			return Standing{}, fmt.Errorf("facts for %s: %w", action, err)
+		}
+		st.SubjectApart = subject.Apart()
+	}
 	return st, s.judge(ctx, actor, action, on, st, s.facts(actor, st, now), nil)
 }
 
@@ -132,14 +139,14 @@ func (s *Service) facts(actor evidence.Actor, st Standing, now evidence.Instant)
 	}
 	return cedar.RecordMap{
 		"now": types.Long(now), "secondFactor": types.Boolean(actor.MFA), "active": types.Boolean(st.Active), "roles": cedar.NewSet(roles...),
-		"linked": types.Boolean(st.Linked), "own": types.Boolean(st.Own), "recipient": types.Boolean(st.Recipient), "child": types.Boolean(st.Child),
+		"linked": types.Boolean(st.Linked), "lifted": types.Boolean(st.Lifted), "subjectApart": types.Boolean(st.SubjectApart), "own": types.Boolean(st.Own), "recipient": types.Boolean(st.Recipient), "child": types.Boolean(st.Child),
 		"custodianApproved": types.Boolean(st.CustodianApproved), "demonstration": types.Boolean(s.Demonstration),
 	}
 }
 
 var entityTypes = map[string]types.EntityType{
 	KindSystem: "Installation", KindAgency: "Agency", KindAccount: "Account", KindCase: "Case", KindPerson: "Person",
-	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export", KindHold: "Hold", KindErasure: "Erasure",
+	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export", KindHold: "Hold", KindErasure: "Erasure", KindSheet: "Sheet",
 }
 
 func entitiesOf(actor evidence.Actor, on evidence.Resource, st Standing) *entities {

@@ -22,11 +22,16 @@ type Standing struct {
 
 	Roles             []evidence.Role // held by the account on the case, now
 	Linked            bool            // the account belongs to, or is close to, a suspect on the case
+	Lifted            bool            // with Linked: a decision lifts the separation now (P42)
+	SubjectApart      bool            // the account that the act gives a part to is kept apart from the case
 	Own               bool            // the account asked for, proposed or recorded the thing
 	Recipient         bool            // the thing would be given to the account
 	Child             bool            // the thing concerns somebody who is treated as a child (P6)
 	CustodianApproved bool            // a custodian approved the thing already
 }
+
+// Apart reports whether the account is kept apart from the case.
+func (s Standing) Apart() bool { return s.Linked && !s.Lifted }
 
 // Viewing is what a decision about media needs.
 type Viewing struct {

@@ -82,6 +82,7 @@ func CanHold(account, onCase evidence.Role) bool {
 type Summary struct {
 	Case       Case
 	Roles      []evidence.Role // the reader's, now
+	Unfilled   []evidence.Role // that the stage needs and nobody holds; set by the service
 	Manager    evidence.ID     // the account that has managed it longest; empty if none does
 	People     int
 	Interviews int // cancelled ones not counted

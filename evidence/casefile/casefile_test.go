@@ -264,7 +264,7 @@ func TestPlanningAnInterview(t *testing.T) {
 		}
 	})
 	t.Run("a closed case has no more", func(t *testing.T) {
-		_, err := w.Cases.SetStage(ctx, w.Actors[evidence.RoleCaseManager], w.Case.ID, casefile.Closed, "the court has decided", "P 12/2026")
+		_, err := w.Cases.SetStage(ctx, w.Actors[evidence.RoleCaseManager], w.Case.ID, casefile.StageChange{Stage: casefile.Closed, Why: "the court has decided", Authority: "P 12/2026"})
 		w.Must(err)
 		_, err = plan(func(in *casefile.NewInterview) { in.Necessity = "new facts" })
 		wantCode(t, err, "case.closed")

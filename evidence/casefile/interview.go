@@ -23,6 +23,11 @@ type NewInterview struct {
 	Needs       string      // P7, required
 	Necessity   string      // P3, required from the second interview on
 	Change      string      // P4, required if the interviewer is not the same as last time
+	Interpreter string      // who interprets; may be empty
+	SameSex     SameSex     // P2; empty: not asked
+	SameSexNote string      // why the wish was not met
+	Reflection  string      // why inside the reflection period
+	OwnRequest  bool        // she asked for it herself
 }
 
 // PlanInterview plans an interview. The number of earlier interviews of the person
@@ -30,7 +35,9 @@ type NewInterview struct {
 // interviewer another (P4). The interview becomes ready as soon as everything that
 // a start needs is there.
 func (s *Service) PlanInterview(ctx context.Context, actor evidence.Actor, in NewInterview) (evidence.Interview, error) {
-	if err := s.Access.Authorize(ctx, actor, access.InterviewPlan, onCase(in.Case)); err != nil {
+	on := onCase(in.Case)
+	on.Subject = in.Interviewer
+	if err := s.Access.Authorize(ctx, actor, access.InterviewPlan, on); err != nil {
 		return evidence.Interview{}, err
 	}
 	c, err := s.Store.Case(ctx, in.Case)
@@ -44,7 +51,11 @@ func (s *Service) PlanInterview(ctx context.Context, actor evidence.Actor, in Ne
 	iv := evidence.Interview{ID: evidence.NewID(), Agency: c.Agency, Case: c.ID, Recording: evidence.NewID(), Person: in.Person, Room: in.Room,
 		State: evidence.StatePlanned, PlannedAt: in.PlannedAt, Language: in.Language, Version: 1}
 	p := Plan{Interview: iv.ID, Agency: c.Agency, Interviewer: in.Interviewer, Needs: prose(in.Needs), Necessity: prose(in.Necessity), Change: prose(in.Change),
+		Interpreter: line(in.Interpreter), SameSex: in.SameSex, SameSexNote: prose(in.SameSexNote), Reflection: prose(in.Reflection), OwnRequest: in.OwnRequest,
 		PlannedBy: actor.Account, PlannedAt: now}
+	if p.SameSex == "" {
+		p.SameSex = SameSexNotAsked
+	}
 	if p.Interviewer == "" {
 		p.Interviewer = actor.Account
 	}
@@ -54,13 +65,16 @@ func (s *Service) PlanInterview(ctx context.Context, actor evidence.Actor, in Ne
 	if err := s.checkPlan(ctx, iv, p, now); err != nil {
 		return evidence.Interview{}, err
 	}
+	if err := s.checkWishes(ctx, iv, p); err != nil {
+		return evidence.Interview{}, err
+	}
 	earlier, err := s.checkEarlier(ctx, iv, p)
 	if err != nil {
 		return evidence.Interview{}, err
 	}
 	entry := custody.Entry{Actor: actor, Action: access.InterviewPlan, Agency: c.Agency, Case: c.ID, Interview: iv.ID, Subject: iv.ID, Why: p.Necessity,
 		Details: map[string]string{"person": string(iv.Person), "room": string(iv.Room), "interviewer": string(p.Interviewer), "earlier": fmt.Sprint(earlier),
-			"interviewer_changed": fmt.Sprint(p.Change != "")}}
+			"interviewer_changed": fmt.Sprint(p.Change != ""), "same_sex": string(p.SameSex), "in_reflection": fmt.Sprint(p.Reflection != "")}}
 	iv, err = s.Store.PlanInterview(ctx, iv, p, earlier, entry)
 	if err != nil {
 		return evidence.Interview{}, fmt.Errorf("planning an interview on case %s: %w", c.ID, err)
@@ -80,7 +94,7 @@ func (s *Service) checkPlan(ctx context.Context, iv evidence.Interview, p Plan, 
 		return invalid("interview.planned_at", "Say when the interview is planned for.", "P11")
 	case p.Needs == "" || tooLong(p.Needs):
 		return invalid("interview.needs", "Write down the person's physical, social, cognitive and linguistic needs, in at most 2000 bytes. If there are none, say how you know.", "P7")
-	case tooLong(p.Necessity, p.Change):
+	case tooLong(p.Necessity, p.Change, p.Interpreter, p.SameSexNote, p.Reflection):
 		return invalid("interview.reasons", "Reasons have at most 2000 bytes each.", "")
 	}
 	person, err := s.Store.Person(ctx, iv.Person)
@@ -90,8 +104,12 @@ func (s *Service) checkPlan(ctx context.Context, iv evidence.Interview, p Plan, 
 	if person.Kind == Suspect {
 		return invalid("interview.suspect", "A suspect is not interviewed here. Choose a victim or a witness.", "P42")
 	}
-	if _, err := s.Store.Room(ctx, iv.Room); err != nil {
+	room, err := s.Store.Room(ctx, iv.Room)
+	if err != nil {
 		return invalid("interview.room", "Choose a room.", "P11")
+	}
+	if err := s.apartFromSuspects(ctx, iv.Case, room, iv.PlannedAt); err != nil {
+		return err
 	}
 	team, err := s.Store.Team(ctx, iv.Case)
 	if err != nil {
@@ -101,6 +119,36 @@ func (s *Service) checkPlan(ctx context.Context, iv evidence.Interview, p Plan, 
 		return m.Account == p.Interviewer && m.Role == evidence.RoleInterviewer && m.At(now)
 	}) {
 		return invalid("interview.interviewer", "Choose an interviewer from the case's team.", "")
+	}
+	return nil
+}
+
+// checkWishes demands what the person's own wishes ask for: the wish for an
+// interviewer of her own sex has an outcome (P2), nobody who belongs to a suspect
+// interprets, and an interview inside her reflection period needs a reason and her
+// own request.
+func (s *Service) checkWishes(ctx context.Context, iv evidence.Interview, p Plan) error {
+	switch p.SameSex {
+	case SameSexNotAsked, SameSexNoWish, SameSexMet:
+	case SameSexNotMet:
+		if p.SameSexNote == "" {
+			return invalid("interview.same_sex", "Say why her wish for an interviewer of her own sex cannot be met.", "P2")
+		}
+	default:
+		return invalid("interview.same_sex", "Say what came of asking whether she wishes an interviewer of her own sex.", "P2")
+	}
+	if err := s.notAnOutsider(ctx, iv.Case, p.Interpreter); err != nil {
+		return err
+	}
+	list, err := s.Store.Sheets(ctx, SheetFilter{Case: iv.Case, Kinds: []SheetKind{SheetReflection}, OpenOnly: true})
+	if err != nil {
+		return err
+	}
+	for _, sheet := range list {
+		r := sheet.Content.Reflection
+		if (sheet.Person == "" || sheet.Person == iv.Person) && iv.PlannedAt >= r.From && iv.PlannedAt < r.Until && (p.Reflection == "" || !p.OwnRequest) {
+			return invalid("interview.reflection", "This lies inside her reflection period. It needs a reason, and that she asked for it herself.", "")
+		}
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/custody"
-	"github.com/toldonce/toldonce/evidence/people"
 )
 
 // NewPerson adds somebody to a case.
@@ -48,7 +47,7 @@ func (s *Service) AddPerson(ctx context.Context, actor evidence.Actor, in NewPer
 	if !slices.Contains([]PersonKind{Victim, Witness, Suspect}, p.Kind) {
 		return Person{}, invalid("person.kind", "A person on a case is a victim, a witness or a suspect.", "P42")
 	}
-	if err := p.check(); err != nil {
+	if err := s.checkPerson(ctx, &p); err != nil {
 		return Person{}, err
 	}
 	p.PseudonymKey = s.pseudonymKey(c.Agency, p.Pseudonym)
@@ -60,6 +59,21 @@ func (s *Service) AddPerson(ctx context.Context, actor evidence.Actor, in NewPer
 		return Person{}, fmt.Errorf("adding a person to case %s: %w", c.ID, err)
 	}
 	return p, nil
+}
+
+// checkPerson is check, and refuses a guardian who belongs to a suspect and is not
+// marked as having a conflict.
+func (s *Service) checkPerson(ctx context.Context, p *Person) error {
+	if err := p.check(); err != nil || p.Guardian.Conflict {
+		return err
+	}
+	if err := s.notAnOutsider(ctx, p.Case, p.Guardian.Name); err != nil {
+		if errors.Is(err, evidence.ErrRefused) {
+			return invalid("person.guardian.apart", "This guardian cannot represent the person on this case. Enter her with a conflict of interest, or ask the case manager.", "P41")
+		}
+		return err
+	}
+	return nil
 }
 
 // check normalises and checks what can also be changed later.
@@ -114,7 +128,7 @@ func (s *Service) ChangePerson(ctx context.Context, actor evidence.Actor, id evi
 	set(&p.Language, in.Language)
 	set(&p.Unaccompanied, in.Unaccompanied)
 	set(&p.Guardian, in.Guardian)
-	if err := p.check(); err != nil {
+	if err := s.checkPerson(ctx, &p); err != nil {
 		return Person{}, err
 	}
 	why := prose(in.Why)
@@ -143,54 +157,4 @@ func (s *Service) People(ctx context.Context, actor evidence.Actor, id evidence.
 		return nil, err
 	}
 	return s.Store.People(ctx, id)
-}
-
-// NewLink says that an account belongs to, or is close to, a suspect.
-type NewLink struct {
-	Person  evidence.ID // the suspect
-	Account evidence.ID
-	Kind    LinkKind
-	Why     string
-}
-
-// Link keeps an account apart from the suspect's case: it leaves the team at once,
-// cannot join it again, and gets for everything in the case the answer for a case
-// that does not exist.
-func (s *Service) Link(ctx context.Context, actor evidence.Actor, in NewLink) (Link, error) {
-	if err := s.Access.Authorize(ctx, actor, access.PersonLink, evidence.Resource{Kind: access.KindPerson, ID: in.Person}); err != nil {
-		return Link{}, err
-	}
-	p, err := s.Store.Person(ctx, in.Person)
-	if err != nil {
-		return Link{}, err
-	}
-	why := prose(in.Why)
-	switch {
-	case p.Kind != Suspect:
-		return Link{}, invalid("link.person", "Only a suspect keeps accounts apart from a case.", "P42")
-	case !slices.Contains([]LinkKind{LinkSelf, LinkKin, LinkCounsel, LinkOther}, in.Kind):
-		return Link{}, invalid("link.kind", "Say how the account belongs to the suspect: self, kin, counsel or other.", "P42")
-	case why == "" || tooLong(why):
-		return Link{}, invalid("link.reason", "Say what this rests on, in at most 2000 bytes.", "P42")
-	case in.Account == actor.Account:
-		return Link{}, invalid("link.self", "Somebody else must say this of you.", "P42")
-	}
-	a, err := s.Store.Account(ctx, in.Account)
-	if errors.Is(err, evidence.ErrNotFound) || err == nil && a.State == people.Disabled {
-		return Link{}, invalid("link.account", "There is no such account, or it is not in use.", "")
-	}
-	if err != nil {
-		return Link{}, err
-	}
-	now, err := s.Store.Now(ctx)
-	if err != nil {
-		return Link{}, err
-	}
-	l := Link{ID: evidence.NewID(), Agency: p.Agency, Case: p.Case, Person: p.ID, Account: a.ID, Kind: in.Kind, By: actor.Account, At: now}
-	entry := custody.Entry{Actor: actor, Action: access.PersonLink, Agency: p.Agency, Case: p.Case, Subject: p.ID, Why: why,
-		Details: map[string]string{"account": string(a.ID), "kind": string(l.Kind)}}
-	if err := s.Store.AddLink(ctx, l, entry); err != nil {
-		return Link{}, fmt.Errorf("linking an account to person %s: %w", p.ID, err)
-	}
-	return l, nil
 }

@@ -57,29 +57,6 @@ type Guardian struct {
 // TreatedAsChild reports whether the rules for children apply (P6).
 func (p Person) TreatedAsChild() bool { return p.Age != Adult }
 
-// LinkKind says how an account belongs to a suspect.
-type LinkKind string
-
-const (
-	LinkSelf    LinkKind = "self"    // the account is the suspect's own
-	LinkKin     LinkKind = "kin"     // family or household
-	LinkCounsel LinkKind = "counsel" // defends or represents the suspect
-	LinkOther   LinkKind = "other"   // close in another way
-)
-
-// Link keeps an account apart from a case: it belongs to, or is close to, a
-// suspect. Only the case manager, the custodian and the auditor learn of it.
-type Link struct {
-	ID      evidence.ID
-	Agency  evidence.ID // of the case
-	Case    evidence.ID
-	Person  evidence.ID // the suspect
-	Account evidence.ID
-	Kind    LinkKind
-	By      evidence.ID
-	At      evidence.Instant
-}
-
 // Plan is what is settled before an interview, beside evidence.Interview. Its
 // texts are personal data.
 type Plan struct {
@@ -91,11 +68,32 @@ type Plan struct {
 	Needs string
 	// Necessity says why one more interview is needed; empty for the first (P3).
 	Necessity string
+	// Interpreter says who interprets, empty if nobody does.
+	Interpreter string
+	// SameSex is what came of the question whether she wishes an interviewer of her
+	// own sex, and SameSexNote why a wish was not met (P2).
+	SameSex     SameSex
+	SameSexNote string
+	// Reflection says why the interview lies inside her reflection period, and
+	// OwnRequest that she asked for it herself; both are needed then.
+	Reflection string
+	OwnRequest bool
 	// Change says why the interviewer is not the same as last time; empty if she is (P4).
 	Change    string
 	PlannedBy evidence.ID
 	PlannedAt evidence.Instant
 }
+
+// SameSex is what came of asking a person whether she wishes an interviewer of her
+// own sex (P2).
+type SameSex string
+
+const (
+	SameSexNotAsked SameSex = "not_asked"
+	SameSexNoWish   SameSex = "no_wish"
+	SameSexMet      SameSex = "met"
+	SameSexNotMet   SameSex = "not_met" // Plan.SameSexNote says why
+)
 
 // normal is how references and pseudonyms are compared: without letter case and
 // surrounding or doubled space.

@@ -27,12 +27,15 @@ type Settler interface {
 	Settle(ctx context.Context, person evidence.ID) error
 }
 
-// Config is what a Service is made of. Every field is required.
+// Config is what a Service is made of. Every field but Objects and Keys is required;
+// without those two no documents are attached.
 type Config struct {
-	Store  Store
-	Access evidence.Authorizer
-	Index  *keyed.Index
-	Settle Settler
+	Store   Store
+	Access  evidence.Authorizer
+	Index   *keyed.Index
+	Settle  Settler
+	Objects Objects
+	Keys    Keys
 }
 
 // Service opens and keeps case files. Every method asks the policy before it acts
@@ -160,34 +163,15 @@ func (s *Service) list(ctx context.Context, actor evidence.Actor, key string) ([
 	for _, one := range list {
 		switch err := s.Access.Authorize(ctx, actor, access.CaseRead, onCase(one.Case.ID)); {
 		case err == nil:
+			team, err := s.Store.Team(ctx, one.Case.ID)
+			if err != nil {
+				return nil, err
+			}
+			one.Unfilled = Unfilled(one.Case.Stage, team, now)
 			known = append(known, one)
 		case !errors.Is(err, evidence.ErrNotFound) && !errors.Is(err, evidence.ErrRefused):
 			return nil, err
 		}
 	}
 	return known, nil
-}
-
-// SetStage moves a case on, with the reason and the authority for it.
-func (s *Service) SetStage(ctx context.Context, actor evidence.Actor, id evidence.ID, stage Stage, why, authority string) (Case, error) {
-	if err := s.Access.Authorize(ctx, actor, access.CaseStage, onCase(id)); err != nil {
-		return Case{}, err
-	}
-	why, authority = prose(why), prose(authority)
-	switch {
-	case !slices.Contains(Stages, stage):
-		return Case{}, invalid("case.stage", "Choose one of the stages of a case.", "")
-	case why == "" || tooLong(why, authority):
-		return Case{}, invalid("case.stage.reason", "Say why the case moves on, in at most 2000 bytes.", "P23")
-	}
-	c, err := s.Store.Case(ctx, id)
-	if err != nil {
-		return Case{}, err
-	}
-	entry := custody.Entry{Actor: actor, Action: access.CaseStage, Agency: c.Agency, Case: c.ID, Subject: c.ID, Why: why, Authority: authority,
-		Details: map[string]string{"from": string(c.Stage), "to": string(stage)}}
-	if err := s.Store.SetStage(ctx, c, stage, entry); err != nil {
-		return Case{}, fmt.Errorf("moving case %s on: %w", id, err)
-	}
-	return s.Store.Case(ctx, id)
 }

@@ -16,8 +16,11 @@ import (
 type Store interface {
 	// Now is the server time; evidence.ErrClockBehind while it is behind the log.
 	Now(ctx context.Context) (evidence.Instant, error)
+	// AppendEntry adds an entry that goes with no other change.
+	AppendEntry(ctx context.Context, entry custody.Entry) error
 	Account(ctx context.Context, id evidence.ID) (people.Account, error)
 	Room(ctx context.Context, id evidence.ID) (people.Room, error)
+	Agency(ctx context.Context, id evidence.ID) (people.Agency, error)
 
 	// CreateCase stores a case and its first manager; evidence.ErrConflict if the
 	// agency has a case with this reference.
@@ -27,8 +30,9 @@ type Store interface {
 	// that this agency opened; the newest first. key narrows the list to a case's
 	// ReferenceKey or a person's PseudonymKey; empty for all.
 	Cases(ctx context.Context, account, agency evidence.ID, key string, now evidence.Instant) ([]Summary, error)
-	// SetStage changes the stage if the version is still c.Version.
-	SetStage(ctx context.Context, c Case, stage Stage, entry custody.Entry) error
+	// SetStage changes the stage if the version is still c.Version, and stores the
+	// sheet that tells of it.
+	SetStage(ctx context.Context, c Case, stage Stage, sheet Sheet, entries []custody.Entry) error
 
 	// AddMember stores a membership, unless the account holds the role already or
 	// is linked to a suspect on the case (evidence.ErrConflict).
@@ -43,9 +47,29 @@ type Store interface {
 	People(ctx context.Context, caseID evidence.ID) ([]Person, error)
 	// ChangePerson stores age, language and guardianship if the version is still p.Version.
 	ChangePerson(ctx context.Context, p Person, entry custody.Entry) error
-	// AddLink stores a link and ends the account's memberships on the case.
-	AddLink(ctx context.Context, l Link, entry custody.Entry) error
+	// AddLink stores a link with the duty to decide on it; evidence.ErrConflict if
+	// this account was linked to this suspect before.
+	AddLink(ctx context.Context, l Link, duty Sheet, entries []custody.Entry) error
+	Link(ctx context.Context, id evidence.ID) (Link, error)
+	// DecideLink stores a decision on a link with the duties that follow from it, if
+	// the link is still as before. One that is upheld and not lifted ends the
+	// account's memberships and its proposed and active grants on the case.
+	DecideLink(ctx context.Context, before, l Link, sheets []Sheet, entries []custody.Entry) error
 	Links(ctx context.Context, caseID evidence.ID) ([]Link, error)
+
+	// AddSheets stores sheets with their entries, all or none.
+	AddSheets(ctx context.Context, sheets []Sheet, entries []custody.Entry) error
+	Sheet(ctx context.Context, id evidence.ID) (Sheet, error)
+	// Sheets returns those that the filter chooses, in order of writing.
+	Sheets(ctx context.Context, f SheetFilter) ([]Sheet, error)
+	// CloseSheet stores who closed it, when and with what outcome, if it is open and
+	// its version is still sheet.Version; evidence.ErrConflict otherwise.
+	CloseSheet(ctx context.Context, sheet Sheet, entry custody.Entry) error
+	// Duties returns the open sheets that are the account's: those for it by name,
+	// those for a role that it holds on the case now, and, with agency, those for the
+	// custodian of cases that this agency opened. The earliest deadline comes first,
+	// what has none last.
+	Duties(ctx context.Context, account, agency evidence.ID, now evidence.Instant) ([]Sheet, error)
 
 	// PlanInterview stores an interview with its plan. earlier is how many
 	// interviews of the person the plan was made for; evidence.ErrConflict if that

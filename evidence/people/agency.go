@@ -40,6 +40,27 @@ type Room struct {
 	CreatedAt evidence.Instant
 }
 
+// RoomCheck is what somebody found who looked whether a room is fit for an
+// interview, of a child especially.
+type RoomCheck struct {
+	ID        evidence.ID
+	Agency    evidence.ID // of the room
+	Room      evidence.ID
+	Private   bool   // nobody outside sees or hears
+	Furniture bool   // it fits those who are interviewed
+	Sound     bool   // quiet, and microphones reach everyone
+	WholeRoom bool   // the cameras show the whole room (P8)
+	NoSymbols bool   // no uniforms, weapons or signs of the police
+	Note      string // what is missing; may be empty
+	By        evidence.ID
+	At        evidence.Instant
+}
+
+// Fit reports whether nothing is missing.
+func (c RoomCheck) Fit() bool {
+	return c.Private && c.Furniture && c.Sound && c.WholeRoom && c.NoSymbols
+}
+
 // Languages of the interface and of texts: English, Albanian, Serbian in both scripts.
 var Languages = []string{"en", "sq", "sr-Latn", "sr-Cyrl"}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -140,4 +141,36 @@ func (s *Service) Rooms(ctx context.Context, actor evidence.Actor) ([]Room, erro
 		return nil, err
 	}
 	return s.Store.Rooms(ctx)
+}
+
+// CheckRoom notes whether a room is fit for an interview.
+func (s *Service) CheckRoom(ctx context.Context, actor evidence.Actor, in RoomCheck) (RoomCheck, error) {
+	if err := s.Access.Authorize(ctx, actor, access.RoomCheck, evidence.Resource{Kind: access.KindSystem}); err != nil {
+		return RoomCheck{}, err
+	}
+	room, err := s.Store.Room(ctx, in.Room)
+	if err != nil {
+		return RoomCheck{}, err
+	}
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return RoomCheck{}, err
+	}
+	in.ID, in.Agency, in.Note, in.By, in.At = evidence.NewID(), room.Agency, line(in.Note), actor.Account, now
+	if len(in.Note) > 2000 {
+		return RoomCheck{}, evidence.Refuse(evidence.ErrInvalid, "room.check", "The note has at most 2000 bytes.", "")
+	}
+	entry := custody.Entry{Actor: actor, Action: access.RoomCheck, Agency: room.Agency, Subject: room.ID, Details: map[string]string{"fit": strconv.FormatBool(in.Fit())}}
+	if err := s.Store.SaveRoomCheck(ctx, in, entry); err != nil {
+		return RoomCheck{}, fmt.Errorf("checking room %s: %w", room.ID, err)
+	}
+	return in, nil
+}
+
+// RoomChecks returns the latest check of each room that has one.
+func (s *Service) RoomChecks(ctx context.Context, actor evidence.Actor) (map[evidence.ID]RoomCheck, error) {
+	if err := s.Access.Authorize(ctx, actor, access.RoomList, evidence.Resource{Kind: access.KindSystem}); err != nil {
+		return nil, err
+	}
+	return s.Store.RoomChecks(ctx)
 }

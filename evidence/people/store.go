@@ -25,6 +25,9 @@ type Store interface {
 	CreateRoom(ctx context.Context, r Room, entry custody.Entry) error
 	Room(ctx context.Context, id evidence.ID) (Room, error)
 	Rooms(ctx context.Context) ([]Room, error)
+	SaveRoomCheck(ctx context.Context, c RoomCheck, entry custody.Entry) error
+	// RoomChecks returns the latest check of each room that has one.
+	RoomChecks(ctx context.Context) (map[evidence.ID]RoomCheck, error)
 
 	// CreateAccount stores a new account; evidence.ErrConflict if the login is taken.
 	CreateAccount(ctx context.Context, a Account, entry custody.Entry) error

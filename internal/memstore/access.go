@@ -8,6 +8,7 @@ import (
 	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/access"
+	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/people"
 )
@@ -62,6 +63,13 @@ func (s *Store) standing(account evidence.ID, on evidence.Resource, now evidence
 		person, st.Case, st.Interview = s.interviews[g.Interview].Person, g.Case, g.Interview
 		st.Own, st.Recipient = g.RequestedBy == account, g.To == account
 		st.CustodianApproved = slices.ContainsFunc(g.Approvals, func(a access.Approval) bool { return a.Role == evidence.RoleCustodian })
+	case access.KindSheet:
+		var sheet casefile.Sheet
+		sheet, found = s.sheets[on.ID]
+		st.Case, st.Interview, st.Own = sheet.Case, sheet.Interview, sheet.By == account
+		person = sheet.Person
+		held := slices.Contains(s.roles(account, sheet.Case, now), sheet.ForRole) || sheet.ForRole == evidence.RoleCustodian && a.Role == sheet.ForRole && a.Agency == sheet.Agency
+		st.Recipient = sheet.ForAccount == account || sheet.ForAccount == "" && sheet.ForRole != "" && held
 	default:
 		found = false
 	}
@@ -69,7 +77,8 @@ func (s *Store) standing(account evidence.ID, on evidence.Resource, now evidence
 		return access.Standing{}, notFound(on.Kind)
 	}
 	if st.Case != "" {
-		st.OwnedBy, st.Roles, st.Linked = s.cases[st.Case].Agency, s.roles(account, st.Case, now), s.linked(account, st.Case)
+		st.OwnedBy, st.Roles = s.cases[st.Case].Agency, s.roles(account, st.Case, now)
+		st.Linked, st.Lifted = s.linked(account, st.Case, now)
 	}
 	if person != "" {
 		st.Child = s.persons[person].TreatedAsChild()
@@ -364,6 +373,9 @@ func (s *Store) ApplyConsent(_ context.Context, c consent.Change, entries []cust
 			s.consents = before
 			return err
 		}
+		for _, duty := range c.Duties {
+			s.sheets[duty.ID] = duty
+		}
 		for _, id := range c.Ready {
 			iv := s.interviews[id]
 			s.setState(&iv, evidence.StateReady)
@@ -466,4 +478,20 @@ func (s *Store) replaceBy(r consent.Record, at evidence.Instant) {
 			}
 		}
 	}
+}
+
+func (s *Store) SaveRepeat(_ context.Context, r consent.Repeat, e custody.Entry) error {
+	return s.one(e, func() error {
+		if slices.ContainsFunc(s.repeats, func(o consent.Repeat) bool { return o.Consent == r.Consent && o.Interview == r.Interview }) {
+			return conflict("repeat")
+		}
+		s.repeats = append(s.repeats, r)
+		return nil
+	})
+}
+
+func (s *Store) Repeats(_ context.Context, caseID evidence.ID) ([]consent.Repeat, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.repeats), func(r consent.Repeat) bool { return s.interviews[r.Interview].Case != caseID }), nil
 }

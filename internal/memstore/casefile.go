@@ -49,8 +49,21 @@ func (s *Store) roles(account, caseID evidence.ID, now evidence.Instant) []evide
 	return roles
 }
 
-func (s *Store) linked(account, caseID evidence.ID) bool {
-	return slices.ContainsFunc(s.links, func(l casefile.Link) bool { return l.Account == account && l.Case == caseID })
+// linked says whether an account is kept apart from a case, and whether a decision
+// lifts that.
+func (s *Store) linked(account, caseID evidence.ID, now evidence.Instant) (linked, lifted bool) {
+	lifted = true
+	for _, l := range s.links {
+		if l.Account == account && l.Case == caseID && l.InForce(now) {
+			linked, lifted = true, lifted && l.Lifted(now)
+		}
+	}
+	return linked, linked && lifted
+}
+
+func (s *Store) apart(account, caseID evidence.ID, now evidence.Instant) bool {
+	linked, lifted := s.linked(account, caseID, now)
+	return linked && !lifted
 }
 
 func (s *Store) Cases(_ context.Context, account, agency evidence.ID, key string, now evidence.Instant) ([]casefile.Summary, error) {
@@ -59,7 +72,7 @@ func (s *Store) Cases(_ context.Context, account, agency evidence.ID, key string
 	var out []casefile.Summary
 	for _, c := range sorted(s.cases) {
 		sum := casefile.Summary{Case: c, Roles: s.roles(account, c.ID, now)}
-		if len(sum.Roles) == 0 && c.Agency != agency || s.linked(account, c.ID) {
+		if len(sum.Roles) == 0 && c.Agency != agency || s.apart(account, c.ID, now) {
 			continue
 		}
 		named := key == "" || key == c.ReferenceKey
@@ -98,15 +111,15 @@ func (s *Store) Cases(_ context.Context, account, agency evidence.ID, key string
 	return out, nil
 }
 
-func (s *Store) SetStage(_ context.Context, c casefile.Case, stage casefile.Stage, e custody.Entry) error {
-	return s.one(e, func() error {
+func (s *Store) SetStage(_ context.Context, c casefile.Case, stage casefile.Stage, sheet casefile.Sheet, entries []custody.Entry) error {
+	return s.write(entries, func() error {
 		have := s.cases[c.ID]
 		if have.Version != c.Version {
 			return conflict("case")
 		}
 		have.Stage = stage
 		have.Version++
-		s.cases[c.ID] = have
+		s.cases[c.ID], s.sheets[sheet.ID] = have, sheet
 		return nil
 	})
 }
@@ -116,7 +129,7 @@ func (s *Store) AddMember(_ context.Context, m casefile.Member, e custody.Entry)
 		held := slices.ContainsFunc(s.team, func(o casefile.Member) bool {
 			return o.Case == m.Case && o.Account == m.Account && o.Role == m.Role && o.EndedAt == 0 && (o.Until == 0 || o.Until > m.From)
 		})
-		if held || s.linked(m.Account, m.Case) {
+		if held || s.apart(m.Account, m.Case, m.AddedAt) {
 			return conflict("member")
 		}
 		s.team = append(s.team, m)
@@ -187,15 +200,48 @@ func (s *Store) ChangePerson(_ context.Context, p casefile.Person, e custody.Ent
 	})
 }
 
-func (s *Store) AddLink(_ context.Context, l casefile.Link, e custody.Entry) error {
-	return s.one(e, func() error {
+func (s *Store) AddLink(_ context.Context, l casefile.Link, duty casefile.Sheet, entries []custody.Entry) error {
+	return s.write(entries, func() error {
 		if slices.ContainsFunc(s.links, func(o casefile.Link) bool { return o.Person == l.Person && o.Account == l.Account }) {
 			return conflict("link")
 		}
-		s.links = append(s.links, l)
+		s.links, s.sheets[duty.ID] = append(s.links, l), duty
+		return nil
+	})
+}
+
+func (s *Store) Link(_ context.Context, id evidence.ID) (casefile.Link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.IndexFunc(s.links, func(l casefile.Link) bool { return l.ID == id }); i >= 0 {
+		return s.links[i], nil
+	}
+	return casefile.Link{}, notFound("link")
+}
+
+func (s *Store) DecideLink(_ context.Context, before, l casefile.Link, sheets []casefile.Sheet, entries []custody.Entry) error {
+	return s.write(entries, func() error {
+		i := slices.Index(s.links, before)
+		if i < 0 {
+			return conflict("link")
+		}
+		s.links[i] = l
+		for _, sheet := range sheets {
+			s.sheets[sheet.ID] = sheet
+		}
+		if l.State != casefile.LinkUpheld || l.LiftedUntil != 0 {
+			return nil
+		}
 		for i, m := range s.team {
 			if m.Case == l.Case && m.Account == l.Account && m.EndedAt == 0 {
-				s.team[i].EndedAt, s.team[i].EndedBy = l.At, l.By
+				s.team[i].EndedAt, s.team[i].EndedBy = l.DecidedAt, l.DecidedBy
+			}
+		}
+		for id, g := range s.grants {
+			if g.Case == l.Case && g.To == l.Account && (g.State == access.Proposed || g.State == access.Active) {
+				g.State, g.EndedAt = access.Ended, l.DecidedAt
+				g.Version++
+				s.grants[id] = g
 			}
 		}
 		return nil

@@ -55,6 +55,8 @@ type Store struct {
 	team       []casefile.Member
 	persons    map[evidence.ID]casefile.Person
 	links      []casefile.Link
+	sheets     map[evidence.ID]casefile.Sheet
+	roomChecks map[evidence.ID]people.RoomCheck
 	interviews map[evidence.ID]evidence.Interview
 	plans      map[evidence.ID]casefile.Plan
 	sources    map[evidence.ID][]evidence.Source
@@ -62,6 +64,7 @@ type Store struct {
 	segments   map[evidence.ID][]evidence.Segment // by track
 
 	consents []consent.Record
+	repeats  []consent.Repeat
 	grants   map[evidence.ID]access.Grant
 	windows  []access.Window
 	gone     map[access.Delivered]bool
@@ -78,7 +81,7 @@ func New() *Store {
 	return &Store{now: Start, FailBefore: map[string]bool{}, FailAfter: map[string]bool{},
 		agencies: map[evidence.ID]people.Agency{}, rooms: map[evidence.ID]people.Room{}, accounts: map[evidence.ID]people.Account{},
 		credentials: map[evidence.ID]people.Credentials{}, invitations: map[evidence.ID]people.Invitation{}, tokens: map[evidence.ID]people.Token{},
-		attempts: map[string]people.Attempts{}, cases: map[evidence.ID]casefile.Case{}, persons: map[evidence.ID]casefile.Person{},
+		attempts: map[string]people.Attempts{}, cases: map[evidence.ID]casefile.Case{}, persons: map[evidence.ID]casefile.Person{}, sheets: map[evidence.ID]casefile.Sheet{}, roomChecks: map[evidence.ID]people.RoomCheck{},
 		interviews: map[evidence.ID]evidence.Interview{}, plans: map[evidence.ID]casefile.Plan{}, sources: map[evidence.ID][]evidence.Source{},
 		tracks: map[evidence.ID][]evidence.Track{}, segments: map[evidence.ID][]evidence.Segment{}, grants: map[evidence.ID]access.Grant{},
 		gone: map[access.Delivered]bool{}, refusals: map[string]evidence.Instant{}}

@@ -20,7 +20,7 @@ import (
 // casefile.Store, consent.Store and access.Store. open makes a world on an empty store.
 func RunConformance(t *testing.T, open func(testing.TB) *World) {
 	for name, check := range map[string]func(*testing.T, *World){
-		"accounts": checkAccounts, "invitations": checkInvitations, "sign-in": checkSignIn, "tokens": checkTokens, "cases": checkCases, "team": checkTeam,
+		"accounts": checkAccounts, "invitations": checkInvitations, "sign-in": checkSignIn, "tokens": checkTokens, "cases": checkCases, "team": checkTeam, "sheets": checkSheets,
 		"people": checkPeople, "plans": checkPlans, "consents": checkConsents, "grants": checkGrants, "windows": checkWindows, "refusals": checkRefusals,
 		"standing": checkStanding, "observation": checkObservation, "one unit of work": checkUnit,
 	} {
@@ -126,6 +126,12 @@ func checkAccounts(t *testing.T, w *World) {
 	w.Must(s.CreateRoom(bg, room, w.entry("x")))
 	gotRoom, err := s.Room(bg, room.ID)
 	same(t, "room", gotRoom, err, room)
+	for _, fit := range []bool{false, true} {
+		c := people.RoomCheck{ID: evidence.NewID(), Agency: agency.ID, Room: room.ID, Private: fit, Furniture: true, Sound: true, WholeRoom: fit, NoSymbols: true, Note: "Ж", By: "a", At: 10}
+		w.Must(s.SaveRoomCheck(bg, c, w.entry("x")))
+		checks, err := s.RoomChecks(bg)
+		same(t, "room check", checks, err, map[evidence.ID]people.RoomCheck{room.ID: c})
+	}
 	room.ID = evidence.NewID()
 	wantErr(t, "a room's name twice", s.CreateRoom(bg, room, w.entry("x")), evidence.ErrConflict)
 	wantErr(t, "an index key twice", s.CreateIndexKey(bg, []byte("other")), evidence.ErrConflict)
@@ -228,8 +234,9 @@ func checkCases(t *testing.T, w *World) {
 	other := w.Case
 	other.ID = evidence.NewID()
 	wantErr(t, "a reference twice", s.CreateCase(bg, other, casefile.Member{ID: evidence.NewID(), Case: other.ID}, w.entry("x")), evidence.ErrConflict)
-	w.Must(s.SetStage(bg, w.Case, casefile.Assistance, w.entry("x")))
-	wantErr(t, "an outdated stage", s.SetStage(bg, w.Case, casefile.Closed, w.entry("x")), evidence.ErrConflict)
+	step := casefile.Content{Stage: &casefile.StageStep{From: casefile.Referral, To: casefile.Assistance, Why: "x"}}
+	w.Must(s.SetStage(bg, w.Case, casefile.Assistance, w.sheet(step), []custody.Entry{w.entry("x")}))
+	wantErr(t, "an outdated stage", s.SetStage(bg, w.Case, casefile.Closed, w.sheet(step), []custody.Entry{w.entry("x")}), evidence.ErrConflict)
 	w.Sealed(w.Victim.ID, 10)
 	now, _ := s.Now(bg)
 	list, err := s.Cases(bg, w.Actors[evidence.RoleAdvocate].Account, "", "", now)
@@ -273,12 +280,51 @@ func checkTeam(t *testing.T, w *World) {
 	wantErr(t, "ending twice", s.EndMember(bg, again.ID, "", 31, w.entry("x")), evidence.ErrConflict)
 
 	suspect := w.AddPerson(casefile.NewPerson{Pseudonym: "Ujku", Kind: casefile.Suspect, Age: casefile.Adult, Language: "sq"})
-	l := casefile.Link{ID: evidence.NewID(), Agency: w.Agency, Case: w.Case.ID, Person: suspect.ID, Account: account, Kind: casefile.LinkKin, By: m.AddedBy, At: 40}
-	w.Must(s.AddLink(bg, l, w.entry("x")))
+	now, err := s.Now(bg)
+	w.Must(err)
+	l := casefile.Link{ID: evidence.NewID(), Agency: w.Agency, Case: w.Case.ID, Person: suspect.ID, Account: account, Kind: casefile.LinkKin, By: m.AddedBy, At: now,
+		State: casefile.LinkClaimed, Due: now + 100, Lapses: true}
+	duty := w.sheet(casefile.Content{Duty: &casefile.Duty{Code: "separation_conflict"}})
+	w.Must(s.AddLink(bg, l, duty, []custody.Entry{w.entry("x"), w.entry("x")}))
+	wantErr(t, "a link twice", s.AddLink(bg, casefile.Link{ID: evidence.NewID(), Agency: w.Agency, Case: w.Case.ID, Person: suspect.ID, Account: account, Kind: casefile.LinkOther, State: casefile.LinkClaimed},
+		w.sheet(duty.Content), []custody.Entry{w.entry("x")}), evidence.ErrConflict)
+	_, err = s.Sheet(bg, duty.ID)
+	w.Must(err)
 	links, err := s.Links(bg, w.Case.ID)
 	same(t, "link", links, err, []casefile.Link{l})
-	again.ID, again.From = evidence.NewID(), 50
+	again.ID, again.From, again.AddedAt = evidence.NewID(), 50, now
 	wantErr(t, "a member who is kept apart", s.AddMember(bg, again, w.entry("x")), evidence.ErrConflict)
+	apart := func(what string, at evidence.Instant, linked, lifted bool) {
+		t.Helper()
+		st, err := s.Standing(bg, account, evidence.Resource{Kind: access.KindCase, ID: w.Case.ID}, at)
+		if err != nil || st.Linked != linked || st.Lifted != lifted {
+			t.Errorf("%s: linked %v, lifted %v, %v; want %v, %v", what, st.Linked, st.Lifted, err, linked, lifted)
+		}
+		if list, err := s.Cases(bg, account, w.Agency, "", at); err != nil || (len(list) == 0) != (linked && !lifted) {
+			t.Errorf("%s: sees %d cases, %v", what, len(list), err)
+		}
+	}
+	apart("claimed", now+99, true, false)
+	apart("lapsed", now+100, false, false)
+	decided := l
+	decided.State, decided.DecidedBy, decided.DecidedAt, decided.LiftedUntil, decided.LiftedBy = casefile.LinkUpheld, "z", now+1, now+50, "z"
+	review := w.sheet(duty.Content)
+	w.Must(s.DecideLink(bg, l, decided, []casefile.Sheet{review}, []custody.Entry{w.entry("x")}))
+	_, err = s.Sheet(bg, review.ID)
+	w.Must(err)
+	wantErr(t, "deciding what was decided meanwhile", s.DecideLink(bg, l, decided, nil, []custody.Entry{w.entry("x")}), evidence.ErrConflict)
+	got, err := s.Link(bg, l.ID)
+	same(t, "decided", got, err, decided)
+	apart("lifted", now+49, true, true)
+	apart("no longer lifted", now+50, true, false)
+	member := again
+	member.ID, member.From = evidence.NewID(), now+2
+	member.AddedAt = now + 2
+	w.Must(s.AddMember(bg, member, w.entry("x")))
+	upheld := decided
+	upheld.LiftedUntil, upheld.LiftedBy, upheld.DecidedAt = 0, "", now+3
+	w.Must(s.DecideLink(bg, decided, upheld, nil, []custody.Entry{w.entry("x")}))
+	apart("upheld", now+200, true, false)
 	team, err = s.Team(bg, w.Case.ID)
 	w.Must(err)
 	for _, one := range team {
@@ -286,8 +332,80 @@ func checkTeam(t *testing.T, w *World) {
 			t.Errorf("still in the team: %+v", one)
 		}
 	}
-	if list, err := s.Cases(bg, account, w.Agency, "", 60); err != nil || len(list) != 0 {
-		t.Errorf("who is kept apart sees %d cases, %v", len(list), err)
+	dismissed := upheld
+	dismissed.State, dismissed.DecidedAt = casefile.LinkDismissed, now+4
+	w.Must(s.DecideLink(bg, upheld, dismissed, nil, []custody.Entry{w.entry("x")}))
+	apart("dismissed", now+5, false, false)
+}
+
+// sheet is a sheet of the case that anybody could have written.
+func (w *World) sheet(content casefile.Content) casefile.Sheet {
+	sheet := casefile.NewSheet(w.Case, content)
+	sheet.Person, sheet.ForRole, sheet.Due, sheet.By, sheet.At = w.Victim.ID, evidence.RoleCaseManager, 70, w.Actors[evidence.RoleAdvocate].Account, 60
+	return sheet
+}
+
+func checkSheets(t *testing.T, w *World) {
+	s := w.Store
+	w.OpenCase()
+	iv := w.Plan(w.PlanFor(w.Victim.ID))
+	late, soon := w.sheet(casefile.Content{Duty: &casefile.Duty{Code: "other", Text: "Ndihmë Ж"}}), w.sheet(casefile.Content{Service: &casefile.ServiceRequest{Service: "medical", To: "QKUK"}})
+	late.Due, soon.Due, soon.Interview = 90, 80, iv.ID
+	mine := w.sheet(casefile.Content{Danger: &casefile.Danger{Recipients: []evidence.ID{"a", "b"}}})
+	mine.ForAccount, mine.ForRole, mine.Due = w.Actors[evidence.RoleAdvocate].Account, "", 0
+	w.Must(s.AddSheets(bg, []casefile.Sheet{late, soon, mine}, []custody.Entry{w.entry("sheets"), w.entry("sheets")}))
+	wantErr(t, "a sheet twice", s.AddSheets(bg, []casefile.Sheet{w.sheet(late.Content), late}, []custody.Entry{w.entry("sheets")}), evidence.ErrConflict)
+	if n := len(w.Log("sheets")); n != 2 {
+		t.Errorf("%d entries", n)
+	}
+	got, err := s.Sheet(bg, soon.ID)
+	same(t, "sheet", got, err, soon)
+	_, err = s.Sheet(bg, evidence.NewID())
+	wantErr(t, "no sheet", err, evidence.ErrNotFound)
+	for _, c := range []struct {
+		f    casefile.SheetFilter
+		want []casefile.Sheet
+	}{
+		{casefile.SheetFilter{Case: w.Case.ID}, []casefile.Sheet{late, soon, mine}},
+		{casefile.SheetFilter{Case: w.Case.ID, Kinds: []casefile.SheetKind{casefile.SheetDuty, casefile.SheetDanger}}, []casefile.Sheet{late, mine}},
+		{casefile.SheetFilter{Interview: iv.ID}, []casefile.Sheet{soon}},
+	} {
+		list, err := s.Sheets(bg, c.f)
+		same(t, "sheets", list, err, c.want)
+	}
+	now, err := s.Now(bg)
+	w.Must(err)
+	duties := func(what string, account, agency evidence.ID, want ...casefile.Sheet) {
+		t.Helper()
+		list, err := s.Duties(bg, account, agency, now)
+		if err != nil || len(list) != len(want) {
+			t.Fatalf("%s has %d duties, %v; want %d", what, len(list), err, len(want))
+		}
+		for i := range want {
+			same(t, what, list[i], nil, want[i])
+		}
+	}
+	duties("the case manager", w.Actors[evidence.RoleCaseManager].Account, "", soon, late)
+	duties("the advocate", w.Actors[evidence.RoleAdvocate].Account, "", mine)
+	duties("a case manager of another case", w.Second[evidence.RoleCaseManager].Account, "")
+	duties("the custodian", w.Actors[evidence.RoleCustodian].Account, w.Agency)
+	closed := soon
+	closed.ClosedBy, closed.ClosedAt, closed.Outcome = "z", 85, "bërë"
+	w.Must(s.CloseSheet(bg, closed, w.entry("x")))
+	wantErr(t, "closing twice", s.CloseSheet(bg, closed, w.entry("x")), evidence.ErrConflict)
+	closed.Version = 2
+	got, err = s.Sheet(bg, soon.ID)
+	same(t, "closed", got, err, closed)
+	duties("the case manager, afterwards", w.Actors[evidence.RoleCaseManager].Account, "", late)
+	open, err := s.Sheets(bg, casefile.SheetFilter{Case: w.Case.ID, OpenOnly: true})
+	same(t, "open", open, err, []casefile.Sheet{late, mine})
+	st, err := s.Standing(bg, w.Actors[evidence.RoleCaseManager].Account, evidence.Resource{Kind: access.KindSheet, ID: late.ID}, now)
+	if err != nil || !st.Recipient || st.Own || st.Case != w.Case.ID {
+		t.Errorf("%+v, %v", st, err)
+	}
+	st, err = s.Standing(bg, w.Second[evidence.RoleCaseManager].Account, evidence.Resource{Kind: access.KindSheet, ID: late.ID}, now)
+	if err != nil || st.Recipient {
+		t.Errorf("a stranger: %+v, %v", st, err)
 	}
 }
 
@@ -317,7 +435,7 @@ func checkPlans(t *testing.T, w *World) {
 	iv := w.Plan(w.PlanFor(w.Victim.ID))
 	p, err := s.Plan(bg, iv.ID)
 	same(t, "plan", p, err, casefile.Plan{Interview: iv.ID, Agency: w.Agency, Interviewer: w.Actors[evidence.RoleInterviewer].Account, Needs: "Needs breaks; a low chair.",
-		PlannedBy: w.Actors[evidence.RoleInterviewer].Account, PlannedAt: p.PlannedAt})
+		SameSex: casefile.SameSexNotAsked, PlannedBy: w.Actors[evidence.RoleInterviewer].Account, PlannedAt: p.PlannedAt})
 	next := iv
 	next.ID, next.Recording = evidence.NewID(), evidence.NewID()
 	plan := p
@@ -340,7 +458,7 @@ func checkConsents(t *testing.T, w *World) {
 	iv := w.Plan(w.PlanFor(w.Victim.ID))
 	r := consent.Record{ID: evidence.NewID(), Agency: w.Agency, Case: w.Case.ID, Person: w.Victim.ID, Decision: consent.Given,
 		Items:   []consent.Item{{Purpose: consent.ToRecord, Version: 1}, {Purpose: consent.ToTraining, Version: 1}},
-		GivenBy: consent.BySelf, Form: consent.Attested, Document: "d", DocumentSHA256: "ab", RecordedBy: "a", RecordedAt: 5, Language: "sq", Interpreter: "i", TextVersion: 1,
+		GivenBy: consent.BySelf, Form: consent.Attested, Document: "d", DocumentSHA256: "ab", RecordedBy: "a", RecordedAt: 5, Language: "sq", Interpreter: "i", TextVersion: 1, Signing: "", ToldWho: true, TextSHA256: "cd",
 		Basis: consent.OnLaw, Law: "CPC", Jurisdiction: "XK", GivenAt: 4, ValidUntil: 99}
 	seen := func(version int64) consent.Effects {
 		return consent.Effects{At: 6, Seen: consent.Seen{Interviews: map[evidence.ID]int64{iv.ID: version}, Grants: map[evidence.ID]int64{}}}
@@ -393,6 +511,11 @@ func checkConsents(t *testing.T, w *World) {
 	same(t, "acts", list, err, []consent.Record{waits, next, r})
 	w.Must(apply(consent.Change{Attest: &consent.Attestation{Record: waits.ID, By: "b", At: 12}}, seen(iv.Version)))
 	waits.AttestedBy, waits.AttestedAt, next.Items[0].SupersededAt = "b", 12, 12
+	repeat := consent.Repeat{Consent: r.ID, Interview: iv.ID, At: 77, By: "a", NotedAt: 13}
+	w.Must(s.SaveRepeat(bg, repeat, w.entry("x")))
+	wantErr(t, "a repeat twice", s.SaveRepeat(bg, repeat, w.entry("x")), evidence.ErrConflict)
+	repeats, err := s.Repeats(bg, w.Case.ID)
+	same(t, "repeats", repeats, err, []consent.Repeat{repeat})
 	list, err = s.ConsentsOfCase(bg, w.Case.ID)
 	same(t, "acts of the case", list, err, []consent.Record{waits, next, r})
 }

@@ -25,6 +25,7 @@ type located struct {
 	caseID, interview, person evidence.ID
 	agency                    evidence.ID // of a thing that belongs to no case
 	own, recipient            bool
+	forRole                   evidence.Role // whose duty a sheet is
 	approvals                 string
 }
 
@@ -57,6 +58,9 @@ func locate(ctx context.Context, q querier, account evidence.ID, on evidence.Res
 	case access.KindErasure:
 		err = q.row(ctx, `SELECT i.case_id, i.id, i.person_id, e.requested_by FROM erasure e JOIN interview i ON i.id = e.interview_id WHERE e.id = $1`, on.ID).
 			Scan(&l.caseID, &l.interview, &l.person, &requester)
+	case access.KindSheet:
+		err = q.row(ctx, `SELECT case_id, interview_id, person_id, written_by, for_account, for_role FROM sheet WHERE id = $1`, on.ID).
+			Scan(&l.caseID, &l.interview, &l.person, &requester, &recipient, &l.forRole)
 	default:
 		return l, fmt.Errorf("kind %q: %w", on.Kind, evidence.ErrNotFound)
 	}
@@ -79,7 +83,11 @@ func (s *Store) Standing(ctx context.Context, account evidence.ID, on evidence.R
 			}
 			st.CustodianApproved = slices.ContainsFunc(approvals, func(a access.Approval) bool { return a.Role == evidence.RoleCustodian })
 		}
-		return stand(ctx, q, &st, account, l.person, now)
+		if err := stand(ctx, q, &st, account, l.person, now); err != nil || l.forRole == "" {
+			return err
+		}
+		st.Recipient = st.Recipient || slices.Contains(st.Roles, l.forRole) || l.forRole == evidence.RoleCustodian && st.Role == l.forRole && st.Agency == st.OwnedBy
+		return nil
 	})
 	return st, err
 }
@@ -92,7 +100,7 @@ func stand(ctx context.Context, q querier, st *access.Standing, account, person 
 		role, held    evidence.Role
 		state         people.AccountState
 		age           casefile.Age
-		links         int
+		apart         int
 	}
 	if st.Case == "" {
 		var f fact
@@ -104,12 +112,12 @@ func stand(ctx context.Context, q querier, st *access.Standing, account, person 
 		return err
 	}
 	rows, err := q.query(ctx, `SELECT c.agency, COALESCE(a.agency, ''), COALESCE(a.role, ''), COALESCE(a.state, ''), COALESCE(p.age, ''),
-		(SELECT COUNT(*) FROM separation x WHERE x.case_id = c.id AND x.account = $2), COALESCE(m.role, '')
+		(SELECT COALESCE(MAX(CASE WHEN x.lifted_until > $4 THEN 1 ELSE 2 END), 0) FROM separation x WHERE x.case_id = c.id AND x.account = $2 AND `+inForce("$4")+`), COALESCE(m.role, '')
 		FROM case_file c LEFT JOIN account a ON a.id = $2 LEFT JOIN person p ON p.id = $3
 		LEFT JOIN team_member m ON m.case_id = c.id AND m.account = $2 AND `+fmt.Sprintf(heldAt, "$4")+`
 		WHERE c.id = $1 ORDER BY m.id`, st.Case, account, person, now)
 	facts, err := collect(rows, err, func(scan func(...any) error) (f fact, err error) {
-		err = scan(&f.owner, &f.agency, &f.role, &f.state, &f.age, &f.links, &f.held)
+		err = scan(&f.owner, &f.agency, &f.role, &f.state, &f.age, &f.apart, &f.held)
 		return f, err
 	})
 	if err != nil {
@@ -119,7 +127,8 @@ func stand(ctx context.Context, q querier, st *access.Standing, account, person 
 		return fmt.Errorf("case: %w", evidence.ErrNotFound)
 	}
 	f := facts[0]
-	st.OwnedBy, st.Agency, st.Role, st.Active, st.Linked = f.owner, f.agency, f.role, f.state == people.Active, f.links > 0
+	st.OwnedBy, st.Agency, st.Role, st.Active = f.owner, f.agency, f.role, f.state == people.Active
+	st.Linked, st.Lifted = f.apart > 0, f.apart == 1
 	st.Child = person != "" && casefile.Person{Age: f.age}.TreatedAsChild()
 	for _, f := range facts {
 		if f.held != "" {

@@ -54,7 +54,7 @@ func (s *Store) Cases(ctx context.Context, account, agency evidence.ID, key stri
 			(SELECT COUNT(*) FROM access_grant g WHERE g.case_id = c.id AND (g.state = 'proposed' OR g.state = 'active' AND g.not_after > $4))
 			FROM case_file c
 			WHERE (c.agency = $2 OR EXISTS (SELECT 1 FROM team_member m WHERE m.account = $1 AND m.case_id = c.id AND `+held+`))
-			AND NOT EXISTS (SELECT 1 FROM separation x WHERE x.case_id = c.id AND x.account = $1)
+			AND NOT EXISTS (SELECT 1 FROM separation x WHERE x.case_id = c.id AND x.account = $1 AND x.lifted_until <= $4 AND `+inForce("$4")+`)
 			AND ($3 = '' OR c.reference_key = $3 OR EXISTS (SELECT 1 FROM person p WHERE p.case_id = c.id AND p.pseudonym_key = $3))
 			ORDER BY c.id DESC`, account, agency, key, now)
 		if list, err = collect(rows, err, scanSummary); err != nil {
@@ -88,9 +88,13 @@ func rolesOn(ctx context.Context, q querier, account, caseID evidence.ID, now ev
 }
 
 // SetStage implements casefile.Store.
-func (s *Store) SetStage(ctx context.Context, c casefile.Case, stage casefile.Stage, entry custody.Entry) error {
-	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
-		return once(tx.exec(ctx, `UPDATE case_file SET stage = $3, version = version + 1 WHERE id = $1 AND version = $2`, c.ID, c.Version, stage))
+func (s *Store) SetStage(ctx context.Context, c casefile.Case, stage casefile.Stage, sheet casefile.Sheet, entries []custody.Entry) error {
+	return s.write(ctx, entries, func(tx *tx) error {
+		err := once(tx.exec(ctx, `UPDATE case_file SET stage = $3, version = version + 1 WHERE id = $1 AND version = $2`, c.ID, c.Version, stage))
+		if err != nil {
+			return err
+		}
+		return insertSheet(ctx, tx, sheet)
 	})
 }
 
@@ -105,9 +109,9 @@ func insertMember(ctx context.Context, tx *tx, m casefile.Member) error {
 func (s *Store) AddMember(ctx context.Context, m casefile.Member, entry custody.Entry) error {
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		var barred int
-		err := tx.row(ctx, `SELECT (SELECT COUNT(*) FROM separation WHERE case_id = $1 AND account = $2)
+		err := tx.row(ctx, `SELECT (SELECT COUNT(*) FROM separation x WHERE x.case_id = $1 AND x.account = $2 AND x.lifted_until <= $5 AND `+inForce("$5")+`)
 			+ (SELECT COUNT(*) FROM team_member WHERE case_id = $1 AND account = $2 AND role = $3 AND ended_at = 0 AND (until = 0 OR until > $4))`,
-			m.Case, m.Account, m.Role, m.From).Scan(&barred)
+			m.Case, m.Account, m.Role, m.From, m.AddedAt).Scan(&barred)
 		if err != nil {
 			return err
 		}
@@ -178,28 +182,6 @@ func (s *Store) ChangePerson(ctx context.Context, p casefile.Person, entry custo
 	})
 }
 
-// AddLink implements casefile.Store.
-func (s *Store) AddLink(ctx context.Context, l casefile.Link, entry custody.Entry) error {
-	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
-		err := once(tx.exec(ctx, `INSERT INTO separation (id, agency, case_id, person_id, account, kind, said_by, said_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			l.ID, l.Agency, l.Case, l.Person, l.Account, l.Kind, l.By, l.At))
-		if err != nil {
-			return err
-		}
-		_, err = tx.exec(ctx, `UPDATE team_member SET ended_by = $3, ended_at = $4 WHERE case_id = $1 AND account = $2 AND ended_at = 0`, l.Case, l.Account, l.By, l.At)
-		return err
-	})
-}
-
-// Links implements casefile.Store.
-func (s *Store) Links(ctx context.Context, caseID evidence.ID) ([]casefile.Link, error) {
-	rows, err := s.query(ctx, `SELECT id, agency, case_id, person_id, account, kind, said_by, said_at FROM separation WHERE case_id = $1 ORDER BY id`, caseID)
-	return collect(rows, err, func(scan func(...any) error) (l casefile.Link, err error) {
-		err = scan(&l.ID, &l.Agency, &l.Case, &l.Person, &l.Account, &l.Kind, &l.By, &l.At)
-		return l, err
-	})
-}
-
 // PlanInterview implements casefile.Store.
 func (s *Store) PlanInterview(ctx context.Context, iv evidence.Interview, p casefile.Plan, earlier int, entry custody.Entry) (evidence.Interview, error) {
 	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
@@ -219,15 +201,16 @@ func (s *Store) PlanInterview(ctx context.Context, iv evidence.Interview, p case
 		if err != nil {
 			return err
 		}
-		return once(tx.exec(ctx, `INSERT INTO interview_plan (interview_id, agency, interviewer, needs, necessity, change, planned_by, planned_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			p.Interview, p.Agency, p.Interviewer, p.Needs, p.Necessity, p.Change, p.PlannedBy, p.PlannedAt))
+		return once(tx.exec(ctx, `INSERT INTO interview_plan (interview_id, agency, interviewer, needs, necessity, change, planned_by, planned_at, interpreter, same_sex, same_sex_note, reflection, own_request)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			p.Interview, p.Agency, p.Interviewer, p.Needs, p.Necessity, p.Change, p.PlannedBy, p.PlannedAt, p.Interpreter, p.SameSex, p.SameSexNote, p.Reflection, p.OwnRequest))
 	})
 	return iv, err
 }
 
 // Plan implements casefile.Store.
 func (s *Store) Plan(ctx context.Context, interview evidence.ID) (p casefile.Plan, err error) {
-	err = s.row(ctx, `SELECT interview_id, agency, interviewer, needs, necessity, change, planned_by, planned_at FROM interview_plan WHERE interview_id = $1`, interview).
-		Scan(&p.Interview, &p.Agency, &p.Interviewer, &p.Needs, &p.Necessity, &p.Change, &p.PlannedBy, &p.PlannedAt)
+	err = s.row(ctx, `SELECT interview_id, agency, interviewer, needs, necessity, change, planned_by, planned_at, interpreter, same_sex, same_sex_note, reflection, own_request FROM interview_plan WHERE interview_id = $1`, interview).
+		Scan(&p.Interview, &p.Agency, &p.Interviewer, &p.Needs, &p.Necessity, &p.Change, &p.PlannedBy, &p.PlannedAt, &p.Interpreter, &p.SameSex, &p.SameSexNote, &p.Reflection, &p.OwnRequest)
 	return p, notFound(err)
 }

@@ -14,11 +14,11 @@ import (
 var _ consent.Store = (*Store)(nil)
 
 const consentColumns = `id, agency, case_id, person_id, decision, given_by, form, child_view, child_words, document, document_sha256, recorded_by, recorded_at,
-	attested_by, attested_at, language, interpreter, text_version, basis, law, jurisdiction, given_at, valid_until`
+	attested_by, attested_at, language, interpreter, text_version, basis, law, jurisdiction, given_at, valid_until, signing, told_who, text_sha256`
 
 func scanConsent(scan func(...any) error) (r consent.Record, err error) {
 	err = scan(&r.ID, &r.Agency, &r.Case, &r.Person, &r.Decision, &r.GivenBy, &r.Form, &r.ChildView, &r.ChildWords, &r.Document, &r.DocumentSHA256, &r.RecordedBy, &r.RecordedAt,
-		&r.AttestedBy, &r.AttestedAt, &r.Language, &r.Interpreter, &r.TextVersion, &r.Basis, &r.Law, &r.Jurisdiction, &r.GivenAt, &r.ValidUntil)
+		&r.AttestedBy, &r.AttestedAt, &r.Language, &r.Interpreter, &r.TextVersion, &r.Basis, &r.Law, &r.Jurisdiction, &r.GivenAt, &r.ValidUntil, &r.Signing, &r.ToldWho, &r.TextSHA256)
 	return r, err
 }
 
@@ -125,6 +125,11 @@ func (s *Store) ApplyConsent(ctx context.Context, c consent.Change, entries []cu
 				}
 			}
 		}
+		for _, duty := range c.Duties {
+			if err := insertSheet(ctx, tx, duty); err != nil {
+				return err
+			}
+		}
 		return applyEffects(ctx, tx, c)
 	})
 }
@@ -162,9 +167,9 @@ func asSeen(ctx context.Context, tx *tx, c consent.Change) error {
 }
 
 func insertConsent(ctx context.Context, tx *tx, r consent.Record) error {
-	err := once(tx.exec(ctx, `INSERT INTO consent (`+consentColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+	err := once(tx.exec(ctx, `INSERT INTO consent (`+consentColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`,
 		r.ID, r.Agency, r.Case, r.Person, r.Decision, r.GivenBy, r.Form, r.ChildView, r.ChildWords, r.Document, r.DocumentSHA256, r.RecordedBy, r.RecordedAt,
-		r.AttestedBy, r.AttestedAt, r.Language, r.Interpreter, r.TextVersion, r.Basis, r.Law, r.Jurisdiction, r.GivenAt, r.ValidUntil))
+		r.AttestedBy, r.AttestedAt, r.Language, r.Interpreter, r.TextVersion, r.Basis, r.Law, r.Jurisdiction, r.GivenAt, r.ValidUntil, r.Signing, r.ToldWho, r.TextSHA256))
 	if err != nil {
 		return err
 	}
@@ -208,4 +213,21 @@ func applyEffects(ctx context.Context, tx *tx, c consent.Change) error {
 		}
 	}
 	return nil
+}
+
+// SaveRepeat implements consent.Store.
+func (s *Store) SaveRepeat(ctx context.Context, r consent.Repeat, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		return once(tx.exec(ctx, `INSERT INTO consent_repeat (consent_id, interview_id, at, noted_by, noted_at) VALUES ($1, $2, $3, $4, $5)`, r.Consent, r.Interview, r.At, r.By, r.NotedAt))
+	})
+}
+
+// Repeats implements consent.Store.
+func (s *Store) Repeats(ctx context.Context, caseID evidence.ID) ([]consent.Repeat, error) {
+	rows, err := s.query(ctx, `SELECT r.consent_id, r.interview_id, r.at, r.noted_by, r.noted_at FROM consent_repeat r JOIN consent c ON c.id = r.consent_id
+		WHERE c.case_id = $1 ORDER BY r.noted_at, r.consent_id, r.interview_id`, caseID)
+	return collect(rows, err, func(scan func(...any) error) (r consent.Repeat, err error) {
+		err = scan(&r.Consent, &r.Interview, &r.At, &r.By, &r.NotedAt)
+		return r, err
+	})
 }

@@ -154,7 +154,7 @@ func TestErasure(t *testing.T) {
 			if _, err := a.RequestErasure(ctx, a.first, a.iv.ID, "Over.", ""); !refusedFor(err, "erasure.term") {
 				t.Fatalf("erased while the case is open: %v", err)
 			}
-			_, err = a.Cases.SetStage(ctx, a.Actors[evidence.RoleCaseManager], a.Case.ID, casefile.Closed, "Done.", "")
+			_, err = a.Cases.SetStage(ctx, a.Actors[evidence.RoleCaseManager], a.Case.ID, casefile.StageChange{Stage: casefile.Closed, Why: "Done."})
 			a.Must(err)
 			a.Advance(5 * 24 * time.Hour)
 			if _, err := a.RequestErasure(ctx, a.first, a.iv.ID, "Over.", ""); !refusedFor(err, "erasure.term") {

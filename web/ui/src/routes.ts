@@ -14,6 +14,7 @@ export const routes: readonly Route[] = [
   { path: '/cases/:case/consents', load: () => import('./pages/case/Consents.svelte') },
   { path: '/cases/:case/consents/new', load: () => import('./pages/case/NewConsent.svelte') },
   { path: '/cases/:case/interviews', load: () => import('./pages/case/Interviews.svelte') },
+  { path: '/cases/:case/file', load: () => import('./pages/case/FilePage.svelte') },
   { path: '/cases/:case/access', load: () => import('./pages/case/Access.svelte') },
   { path: '/cases/:case/custody', load: () => import('./pages/case/Custody.svelte') },
 

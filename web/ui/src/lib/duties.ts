@@ -1,6 +1,7 @@
 // What waits for the person who signed in, drawn from the lists that she may read.
 import { m } from '$m';
 import { api, ok, type Schema } from './api/client';
+import { dutyWords } from './sheets';
 import type { Me } from './session.svelte';
 import { day, listing, moment, position, until } from './text/time';
 import { personName, roleWord, sourceWord } from './text/words';
@@ -28,13 +29,14 @@ type Lists = {
   accounts: Schema['Account'][];
   kept: Schema['Retention'][];
   erasures: Schema['Erasure'][];
+  sheets: Schema['Sheet'][];
 };
 
 /** Reads what the person's role has to do with, and nothing else. */
 export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
   const is = (...roles: Me['role'][]) => roles.includes(me.role);
   const none = Promise.resolve({ items: [] });
-  const [cases, interviews, grants, packages, accounts, kept, erasures] = await Promise.all([
+  const [cases, interviews, grants, packages, accounts, kept, erasures, sheets] = await Promise.all([
     is('admin') ? none : ok(api.GET('/cases', { signal })),
     is('admin', 'auditor') ? none : ok(api.GET('/interviews', { signal })),
     is('case_manager', 'prosecutor', 'custodian', 'observer', 'advocate', 'interviewer') ? ok(api.GET('/grants', { signal })) : none,
@@ -42,6 +44,7 @@ export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
     is('admin', 'custodian') ? ok(api.GET('/accounts', { signal })) : none,
     is('custodian') ? ok(api.GET('/retention', { signal })) : none,
     is('custodian') ? ok(api.GET('/erasures', { signal })) : none,
+    is('admin', 'auditor') ? none : ok(api.GET('/duties', { signal })),
   ]);
   const lists: Lists = {
     cases: cases.items,
@@ -51,6 +54,7 @@ export async function readDesk(me: Me, signal: AbortSignal): Promise<Desk> {
     accounts: accounts.items,
     kept: kept.items,
     erasures: erasures.items,
+    sheets: sheets.items,
   };
   return { duties: dutiesOf(me, lists, Date.now()), cases: lists.cases };
 }
@@ -60,6 +64,7 @@ const order = { now: 0, soon: 1, open: 2 };
 /** The duties in the order in which they press. */
 export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
   return [
+    ...lists.sheets.map(sheetDuty),
     ...lists.interviews.flatMap((it) => interviewDuty(me, it, lists.grants)),
     ...lists.grants.flatMap((it) => grantDuty(me, it, now)),
     ...lists.packages.flatMap(packageDuty),
@@ -105,6 +110,18 @@ function interviewDuty(me: Me, it: Schema['Interview'], grants: Schema['Grant'][
     default:
       return [];
   }
+}
+
+function sheetDuty(it: Schema['Sheet']): Duty {
+  const danger = it.content.duty?.code === 'danger';
+  return {
+    key: `sheet ${it.id}`,
+    urgency: danger || it.overdue ? 'now' : it.due_at ? 'soon' : 'open',
+    title: `${it.case.reference}: ${dutyWords(it)}`,
+    text: it.due_at ? (it.overdue ? m.duty_late({ when: moment(it.due_at) }) : m.duty_by({ when: moment(it.due_at) })) : m.file_written({ who: it.written_by.name }),
+    href: `/cases/${it.case.id}/file`,
+    act: m.duty_to_file(),
+  };
 }
 
 function grantDuty(me: Me, it: Schema['Grant'], now: number): Duty[] {

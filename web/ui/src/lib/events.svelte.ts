@@ -65,7 +65,8 @@ class Happenings {
 const actions = [
   'account.propose', 'account.approve', 'account.activate', 'account.disable', 'account.recover', 'account.recover_approve',
   'case.open', 'case.stage', 'team.add', 'team.remove', 'person.add',
-  'consent.record', 'consent.attest', 'consent.withdraw',
+  'person.edit', 'person.link', 'separation.decide', 'file.write', 'file.close', 'file.follows', 'danger.raise',
+  'consent.record', 'consent.receipt', 'consent.repeat', 'consent.attest', 'consent.withdraw',
   'interview.plan', 'interview.cancel', 'interview.ready', 'interview.not_ready', 'interview.consent_ended',
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
   'interview.observe_join', 'interview.observe_leave', 'interview.observe_ended', 'interview.propose', 'interview.settle',

@@ -3,6 +3,7 @@ import { m } from '$m';
 import type { Schema } from '../api/client';
 import { position } from './time';
 import { phaseWord, roleWord, sourceRoleWord, stageWord } from './words';
+import { kindWord } from '../sheets';
 
 export type Entry = Schema['Entry'];
 
@@ -77,6 +78,19 @@ const sentences: Record<string, Write> = {
   'person.add': (who, e, n) => m.log_person_add({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
   'person.edit': (who, e, n) => m.log_person_edit({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
   'person.link': (who, e, n) => m.log_person_link({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
+
+  'person.words': (who) => m.log_file_write({ who, what: m.case_file() }),
+  'separation.write': (who) => m.log_file_write({ who, what: m.apart_title() }),
+  'separation.decide': (who) => m.log_separation_decide({ who }),
+  'file.write': (who, e) => m.log_file_write({ who, what: kindWord(detail(e, 'kind')) }),
+  'file.manage': (who, e) => m.log_file_write({ who, what: kindWord(detail(e, 'kind')) }),
+  'file.close': (who, e) => m.log_file_close({ who, what: kindWord(detail(e, 'kind')) }),
+  'file.follows': (_, e) => m.log_file_follows({ what: kindWord(detail(e, 'kind')) }),
+  'file.open': (who) => m.log_file_open({ who }),
+  'danger.raise': (who) => m.log_danger({ who }),
+  'consent.receipt': (who) => m.log_consent_receipt({ who }),
+  'consent.repeat': (who) => m.log_consent_repeat({ who }),
+  'room.check': (who) => m.log_room_check({ who }),
 
   'consent.record': (who, e, n) =>
     detail(e, 'decision') === 'refused' ? m.log_consent_refused({ who, person: person(e, n) }) : m.log_consent_record({ who, person: person(e, n) }),

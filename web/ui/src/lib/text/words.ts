@@ -111,6 +111,25 @@ const forms: Words<Schema['Consent']['form']> = {
 export const formWord = (form: string) => word(forms, form);
 export const formOptions = () => options(forms);
 
+const signings: Words<NonNullable<Schema['Consent']['signing']>> = {
+  paper: m.signing_paper,
+  scan: m.signing_scan,
+  screen: m.signing_screen,
+};
+
+export const signingWord = (signing: string) => word(signings, signing);
+export const signingOptions = () => options(signings);
+
+const sameSex: Words<Schema['InterviewPlan']['same_sex']> = {
+  not_asked: m.same_sex_not_asked,
+  no_wish: m.same_sex_no_wish,
+  met: m.same_sex_met,
+  not_met: m.same_sex_not_met,
+};
+
+export const sameSexWord = (code: string) => word(sameSex, code);
+export const sameSexOptions = () => options(sameSex);
+
 const sourceRoles: Words<Schema['InterviewSource']['role']> = {
   'close-up': m.source_close_up,
   wide: m.source_wide,
