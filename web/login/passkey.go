@@ -22,7 +22,7 @@ import (
 // ceremonyLife is how long a person has to touch her authenticator.
 const ceremonyLife = 5 * time.Minute
 
-// ErrPasskey: what an authenticator answered does not hold. It wraps
+// ErrPasskey says that what an authenticator answered does not hold. It wraps
 // evidence.ErrUnauthenticated and says nothing more to whoever tries.
 var ErrPasskey = fmt.Errorf("the passkey was not accepted: %w", evidence.ErrUnauthenticated)
 

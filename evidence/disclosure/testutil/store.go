@@ -120,7 +120,7 @@ func (s *Store) Unreceived(_ context.Context, before evidence.Instant) ([]disclo
 	return out, s.fail("Unreceived")
 }
 
-// Segments implements [disclosure.Store].
+// SourceManifests implements [disclosure.Store].
 func (s *Store) SourceManifests(context.Context, evidence.ID) ([]evidence.StoredSourceManifest, error) {
 	return nil, nil
 }
