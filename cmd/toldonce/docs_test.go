@@ -89,7 +89,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 						}
 					}
 					checked++
-				case args[0] == "bin/toldonce-verify":
+				case args[0] == "bin/toldonce-verify", args[0] == "toldonce-verify": // its own tests run it
 				default:
 					t.Errorf("%s: a command that this test does not know how to check: %s", doc, line)
 				}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -178,16 +179,21 @@ func FuzzParseWitnessRequest(f *testing.F) {
 // ledger is a log in memory with what a publisher keeps beside it.
 type ledger struct {
 	*chain
+	mu              sync.Mutex // guards cosignatures: witnesses are asked at the same time
 	cosignatures    map[int64][]custody.Cosignature
 	discontinuities []custody.Discontinuity
 	anchor          []byte
 }
 
 func (l *ledger) Cosignatures(_ context.Context, size int64) ([]custody.Cosignature, error) {
-	return l.cosignatures[size], nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.cosignatures[size]), nil
 }
 
 func (l *ledger) SaveCosignature(_ context.Context, size int64, c custody.Cosignature) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.cosignatures[size] = append(l.cosignatures[size], c)
 	return nil
 }
