@@ -86,7 +86,16 @@ type Replacement struct {
 	First int `json:"first"`
 	Last  int `json:"last"`
 	// Start and End bound them in interview time. No segment of the original
-	// crosses a bound: those inside are kept and not played.
+	// crosses a bound by more than clocks may err: those inside are kept and not
+	// played. See [Replacement.Instead].
 	Start Offset `json:"start"`
 	End   Offset `json:"end"`
+}
+
+// Instead reports whether the replacement plays in place of a segment of the
+// original: the segment's middle lies within its bounds. Ends would not tell: two
+// frames of sound beside a replacement are shorter than clocks may err.
+func (r Replacement) Instead(l Leaf) bool {
+	middle := l.Start + (l.End-l.Start)/2
+	return l.Track == r.Track && l.Kind == LeafMedia && middle >= r.Start && middle < r.End
 }

@@ -175,7 +175,7 @@ func (w *world) played(m evidence.Manifest, c *camera, kind evidence.TrackKind) 
 				switch {
 				case r.By == file.track.ID && l.Index >= r.First && l.Index <= r.Last:
 					plays = true
-				case r.Track == file.track.ID && l.Start >= r.Start-40_000 && l.End <= r.End+40_000:
+				case r.Instead(l):
 					plays = false
 				}
 			}

@@ -55,9 +55,8 @@ func playedTracks(tracks []access.PlaybackTrack, replacements []evidence.Replace
 			if len(put) == 0 {
 				continue
 			}
-			from, until := put[0].Leaf.Start-gapFloor, put[len(put)-1].Leaf.End+gapFloor
 			segments = slices.DeleteFunc(segments, func(seg evidence.Segment) bool {
-				return seg.Leaf.Track == t.Track.ID && seg.Leaf.Start >= from && seg.Leaf.End <= until
+				return seg.Leaf.Track == t.Track.ID && r.Instead(seg.Leaf)
 			})
 			segments = append(segments, put...)
 		}

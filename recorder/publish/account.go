@@ -64,6 +64,8 @@ type accounted struct {
 	previous [32]byte
 	waiting  []claims.Entry
 	made     []time.Time // of waiting
+	pending  []byte      // a batch whose answer did not come: it is sent again as it is
+	covers   int         // how many of waiting are in it
 	frames   map[evidence.TrackKind][]claims.Frame
 }
 
@@ -158,6 +160,7 @@ func (a *Accountant) Flush(ctx context.Context) (Answer, error) {
 			}
 			a.mu.Lock()
 			s := a.sessions[id]
+			s.pending = nil
 			s.next, s.previous = s.next+1, sha256.Sum256(batch)
 			s.waiting, s.made = s.waiting[n:], s.made[n:]
 			a.mu.Unlock()
@@ -185,6 +188,9 @@ func (a *Accountant) batch(id evidence.ID) (signed []byte, n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.sessions[id]
+	if s.pending != nil {
+		return s.pending, s.covers, nil
+	}
 	n = min(len(s.waiting), claims.MaxEntries)
 	if n == 0 {
 		return nil, 0, nil
@@ -195,7 +201,9 @@ func (a *Accountant) batch(id evidence.ID) (signed []byte, n int, err error) {
 	for i := range b.Entries {
 		b.Entries[i].Age = uint32(min(now.Sub(s.made[i]).Microseconds(), 1<<32-1))
 	}
-	signed, err = b.Sign(a.key)
+	if signed, err = b.Sign(a.key); err == nil {
+		s.pending, s.covers = signed, n
+	}
 	return signed, n, err
 }
 

@@ -124,7 +124,7 @@ async function signIn(page: Page, demo: Demo): Promise<void> {
   await page.getByLabel('Login').fill(account.login);
   await page.getByLabel('Password', { exact: true }).fill(account.password);
   await page.getByLabel('Code').fill(totp(account.totp_secret, Date.now()));
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('Sign in');
 }
 

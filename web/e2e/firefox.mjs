@@ -1,9 +1,9 @@
 // A small WebDriver BiDi client (W3C WebDriver BiDi) for the smoke journey in Firefox.
 // Started by firefox.spec.ts: node --experimental-websocket firefox.mjs URL LOGIN PASSWORD CODE PATH
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const [url, login, password, code, path, picture] = process.argv.slice(2);
 const profile = await mkdtemp(join(tmpdir(), 'toldonce-firefox-'));
@@ -84,6 +84,7 @@ try {
   const ahead = await run(`(() => { const v = document.querySelector('video'); return v.buffered.length ? v.buffered.end(v.buffered.length - 1) - v.currentTime : 0; })()`);
   if (ahead > 8.5) throw new Error(`${ahead} s are buffered ahead`);
   const { data } = await send('browsingContext.captureScreenshot', { context });
+  await mkdir(dirname(picture), { recursive: true });
   await writeFile(picture, Buffer.from(data, 'base64'));
   if (complaints.length > 0) throw new Error(`the pages complained: ${complaints.join('; ')}`);
   console.log('played in Firefox');

@@ -95,7 +95,7 @@ test('a case is classed, held, let go and erased by two custodians, with a certi
   await second.getByLabel('Login').fill(who.login);
   await second.getByLabel('Password', { exact: true }).fill(who.password);
   await second.getByLabel('Code').fill(totp(who.secret, Date.now() + 30_000)); // the last one was used
-  await second.getByRole('button', { name: 'Sign in' }).click();
+  await second.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(second.getByText(t('duty_erasure', { case: reference }))).toBeVisible();
   await second.goto('/retention/erasures');
   const theirs = second.getByRole('article').filter({ hasText: reference });
