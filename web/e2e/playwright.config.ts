@@ -8,6 +8,8 @@ export default defineConfig({
   testMatch: '**/*.spec.ts',
   // Figures are for `make bench` alone.
   grepInvert: process.env.TOLDONCE_BENCH ? undefined : /@bench/,
+  // What does not depend on the stores is tried on one pair of them.
+  testIgnore: process.env.TOLDONCE_DB ? /(backfill|firefox|layout|verifier)\.spec\.ts$/ : [],
   outputDir: 'test-results',
   globalSetup: './camera.ts',
   // One recorder, one story: the journeys build on the same demonstration.

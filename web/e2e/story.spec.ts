@@ -223,7 +223,9 @@ test('a package is exported and holds for whoever has the trust file', async () 
     const out = join(folder, 'package');
     await run(join(bin, 'toldonce'), ['export', interview, '--out', out, '--clear', '--reason', 'For the court.'], { env });
     const media = await readdir(join(out, 'data', 'media'));
-    expect(media.length).toBe(4); // picture and sound, before and after the break
+    // Picture and sound, before and after the break. What a starved machine lost on the
+    // way was handed over again, and lies beside them.
+    expect(media.filter((file) => !file.includes('-backfill'))).toHaveLength(4);
     for (const file of media) {
       // In the file's own timebase: ffmpeg otherwise counts its output in frames of a
       // constant rate that it guesses, which a live camera does not keep.
@@ -234,7 +236,7 @@ test('a package is exported and holds for whoever has the trust file', async () 
     expect(JSON.parse(verified.stdout).verdict).toBe('verified');
     const untrusted = await run(join(bin, 'toldonce-verify'), [out]).catch((error) => error);
     expect(untrusted.code).toBe(2);
-    const first = join(out, 'data', 'media', media[0]!);
+    const first = join(out, 'data', 'media', media.find((file) => !file.includes('-backfill'))!);
     const { stdout } = await run('head', ['-c', '4000', first], { encoding: 'buffer' });
     stdout[2000]! ^= 1;
     await writeFile(first, stdout);
