@@ -262,7 +262,7 @@ func TestObserversNeverTouchTheRecording(t *testing.T) {
 			for i, o := range watchers {
 				<-o.ended
 				video, audio, bad := o.video.Load(), o.audio.Load(), i == n-1
-				if !bad && (video != int64(result.VideoPackets) || audio != int64(result.AudioPackets)) || bad && video < int64(result.VideoPackets)*97/100 {
+				if !bad && (video != int64(result.VideoPackets) || audio != int64(result.AudioPackets)) || bad && video < int64(result.VideoPackets)*9/10 { // without asking again it were 80 %
 					t.Errorf("observer %d of %d (bad link: %v) got %d of %d packets of the picture, %d of %d of the sound", i+1, n, bad, video, result.VideoPackets, audio, result.AudioPackets)
 				}
 			}

@@ -253,6 +253,7 @@ func (s *source) begin() {
 		} else {
 			t.stream.Open()
 		}
+		t.publish(now, false) // whoever started it never sees the counts from before
 	}
 	s.askKeyFrame(now)
 }
