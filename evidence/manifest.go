@@ -315,6 +315,9 @@ type SealedRecording struct {
 	Statement []byte   // canonical [Statement]
 	Bundle    []byte   // Sigstore bundle v0.3 JSON
 	Pages     [][]byte // canonical leaves, one a line, PageSize a page
-	Status    []byte   // the recorder's last status, JSON
-	SealedAt  Instant
+	// Nodes are the nodes of the tree over the full pages, in tlog's storage order.
+	// A store computes them from the pages where they are not given.
+	Nodes    [][32]byte
+	Status   []byte // the recorder's last status, JSON
+	SealedAt Instant
 }

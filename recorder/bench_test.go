@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -376,10 +377,17 @@ func stopAfter(b *testing.B, length time.Duration) time.Duration {
 }
 
 // BenchmarkFigureStopToSealed prints the time from stop to sealed for one minute
-// and for a simulated three hours with two cameras.
+// and for a simulated three hours with two cameras: the medians of five each, in
+// turn, because both are a few synced writes.
 func BenchmarkFigureStopToSealed(b *testing.B) {
 	for range b.N {
-		short, long := stopAfter(b, time.Minute), stopAfter(b, 3*time.Hour)
+		var shorts, longs []time.Duration
+		for range 5 {
+			shorts, longs = append(shorts, stopAfter(b, time.Minute)), append(longs, stopAfter(b, 3*time.Hour))
+		}
+		slices.Sort(shorts)
+		slices.Sort(longs)
+		short, long := shorts[2], longs[2]
 		b.ReportMetric(short.Seconds(), "s-to-seal-1min")
 		b.ReportMetric(long.Seconds(), "s-to-seal-3h")
 		b.ReportMetric(long.Seconds()/short.Seconds(), "x-1min")

@@ -143,7 +143,7 @@ func (s *sitting) conclude(ctx context.Context) error {
 	}
 	record := evidence.SealedRecording{
 		Recording: s.iv.Recording, Interview: s.iv.ID, Manifest: manifest, Statement: sealed.Statement, Bundle: sealed.Bundle,
-		Pages: s.keeper.tree.Pages(), Status: status, SealedAt: evidence.At(s.r.cfg.Clock()),
+		Pages: s.keeper.tree.Pages(), Nodes: s.keeper.tree.UpperNodes(), Status: status, SealedAt: evidence.At(s.r.cfg.Clock()),
 	}
 	entry := s.sealEntry(m, manifest)
 	if err := s.r.cfg.Store.SaveSealed(ctx, s.iv.ID, record, *entry); err != nil {

@@ -159,3 +159,29 @@ func FuzzParseDerivation(f *testing.F) {
 		}
 	})
 }
+
+// What the recorder's tree keeps of itself is what the pages give.
+func TestTheTreeKnowsItsUpperNodes(t *testing.T) {
+	tree := seal.NewTree()
+	for i := range 3*evidence.PageSize + 1 {
+		if _, err := tree.AppendText([]byte{'0' + byte(i%10)}); err != nil {
+			t.Fatal(err)
+		}
+		if at := i + 1; at%evidence.PageSize > 1 && at != 1 {
+			continue
+		}
+		want, err := clip.UpperNodes(tree.Pages())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := tree.UpperNodes()
+		if len(got) != len(want) {
+			t.Fatalf("%d leaves: %d nodes, the pages have %d", i+1, len(got), len(want))
+		}
+		for n := range want {
+			if got[n] != want[n] {
+				t.Errorf("%d leaves: node %d is another one", i+1, n)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -126,6 +127,24 @@ func (t *Tree) Head() evidence.Tree {
 	}
 	return head
 }
+
+// UpperNodes returns the nodes over the full pages, in tlog's storage order: what
+// clip.UpperNodes computes from the pages themselves, without hashing them again.
+func (t *Tree) UpperNodes() [][sha256.Size]byte {
+	var nodes [][sha256.Size]byte
+	for page := range int64(len(t.pages)) {
+		for level, n := 0, page; ; level, n = level+1, n>>1 {
+			nodes = append(nodes, t.stored[tlog.StoredHashIndex(pageLevel+level, n)])
+			if n&1 == 0 {
+				break
+			}
+		}
+	}
+	return nodes
+}
+
+// pageLevel is the level of a full page's root above the leaves.
+var pageLevel = bits.TrailingZeros(evidence.PageSize)
 
 // Prove returns the proof that the leaf at position is in the tree as it is now.
 func (t *Tree) Prove(position int64) ([]string, error) {

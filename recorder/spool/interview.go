@@ -189,8 +189,10 @@ func (iv *Interview) shut() error {
 	return err
 }
 
-// Destroy closes the journals, destroys their key, and removes them. While
-// objects are pending nothing is removed and the error wraps [evidence.ErrConflict].
+// Destroy closes the journals and destroys their key: from then on nothing can
+// read them. Their files, as large as the interview was long, are removed after
+// it has returned, and at the next [Open] if that fails. While objects are pending
+// nothing is destroyed and the error wraps [evidence.ErrConflict].
 func (iv *Interview) Destroy() error {
 	if err := iv.nothingPending(); err != nil {
 		return err
@@ -201,14 +203,20 @@ func (iv *Interview) Destroy() error {
 	if err := iv.nothingPending(); err != nil { // put in between
 		return err
 	}
-	done := donePrefix + string(iv.id)
+	// Of its own name: an interview that is begun anew may be destroyed again before
+	// the first one is removed.
+	done := donePrefix + string(evidence.NewID())
 	if err := iv.spool.root.Rename(string(iv.id), done); err != nil {
 		return fmt.Errorf("destroying the journal of interview %s: %w", iv.id, err)
 	}
 	if err := durable.SyncDir(iv.spool.root, "."); err != nil {
 		return fmt.Errorf("destroying the journal of interview %s: %w", iv.id, err)
 	}
-	return iv.spool.discard(done)
+	if err := iv.spool.destroyKey(done); err != nil {
+		return err
+	}
+	iv.spool.removals.Go(func() { _ = iv.spool.remove(done) })
+	return nil
 }
 
 func (iv *Interview) nothingPending() error {

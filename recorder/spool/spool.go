@@ -106,6 +106,8 @@ type Spool struct {
 
 	mu   sync.Mutex
 	open map[evidence.ID]*Interview
+
+	removals sync.WaitGroup // of journals whose key is destroyed
 }
 
 // Open opens a node's spool. The error wraps [evidence.ErrConflict] if another
@@ -164,11 +166,22 @@ func (s *Spool) clear() error {
 	return nil
 }
 
-// discard destroys a directory's key, then removes the directory.
+// discard destroys a directory's key and removes the directory.
 func (s *Spool) discard(name string) error {
+	if err := s.destroyKey(name); err != nil {
+		return err
+	}
+	return s.remove(name)
+}
+
+func (s *Spool) destroyKey(name string) error {
 	if err := durable.Destroy(s.root, name+"/"+keyName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("destroying a journal key: %w", err)
 	}
+	return nil
+}
+
+func (s *Spool) remove(name string) error {
 	if err := s.root.RemoveAll(name); err != nil {
 		return fmt.Errorf("removing a journal: %w", err)
 	}
@@ -181,6 +194,7 @@ func (s *Spool) discard(name string) error {
 
 // Close releases the directory. Interviews must have been closed before.
 func (s *Spool) Close() error {
+	s.removals.Wait()
 	var errs []error
 	if s.reserve != nil {
 		errs = append(errs, s.reserve.close())

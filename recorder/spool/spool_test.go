@@ -174,6 +174,7 @@ func TestInterviewLifetime(t *testing.T) {
 	if ids, err := sp.Interviews(); err != nil || len(ids) != 0 {
 		t.Fatalf("left %v, %v", ids, err)
 	}
+	sp.removals.Wait()
 	entries, err := os.ReadDir(c.Dir)
 	must(t, err)
 	for _, e := range entries {

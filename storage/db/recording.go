@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -325,7 +326,7 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 				return err
 			}
 		}
-		return saveNodes(ctx, tx, sealed.Recording, sealed.Pages)
+		return saveNodes(ctx, tx, sealed)
 	})
 	if errors.Is(err, evidence.ErrConflict) {
 		there, reading := s.Sealed(ctx, sealed.Recording)
@@ -337,18 +338,35 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 }
 
 // saveNodes writes the upper nodes of a sealed recording's tree; again is no error.
-func saveNodes(ctx context.Context, tx *tx, recording evidence.ID, pages [][]byte) error {
-	nodes, err := clip.UpperNodes(pages)
-	if err != nil {
-		return err
+func saveNodes(ctx context.Context, tx *tx, sealed evidence.SealedRecording) error {
+	nodes := sealed.Nodes
+	if len(nodes) == 0 {
+		computed, err := clip.UpperNodes(sealed.Pages)
+		if err != nil {
+			return err
+		}
+		for _, h := range computed {
+			nodes = append(nodes, h)
+		}
 	}
-	for i, h := range nodes {
-		if _, err := tx.exec(ctx, `INSERT INTO sealed_node (recording_id, node, hash) VALUES ($1, $2, $3) ON CONFLICT (recording_id, node) DO NOTHING`, recording, i, h[:]); err != nil {
+	for first := 0; first < len(nodes); first += nodesAtOnce {
+		some := nodes[first:min(first+nodesAtOnce, len(nodes))]
+		args := []any{sealed.Recording}
+		rows := make([]string, len(some))
+		for i, h := range some {
+			args = append(args, h[:])
+			rows[i] = fmt.Sprintf("($1, %d, $%d)", first+i, len(args))
+		}
+		if _, err := tx.exec(ctx, "INSERT INTO sealed_node (recording_id, node, hash) VALUES "+strings.Join(rows, ", ")+" ON CONFLICT (recording_id, node) DO NOTHING", args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// nodesAtOnce is how many nodes one statement writes: a stop waits for each
+// statement, and a database bounds the arguments of one.
+const nodesAtOnce = 500
 
 // SealedHead returns what a sealed recording consists of, without its pages.
 func (s *Store) SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
@@ -381,7 +399,7 @@ func (s *Store) SealedNodes(ctx context.Context, recording evidence.ID, numbers 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.quiet(ctx, func(tx *tx) error { return saveNodes(ctx, tx, recording, sealed.Pages) }); err != nil {
+	if err := s.quiet(ctx, func(tx *tx) error { return saveNodes(ctx, tx, sealed) }); err != nil {
 		return nil, fmt.Errorf("nodes of recording %s: %w", recording, err)
 	}
 	return s.nodes(ctx, recording, numbers)
