@@ -41,8 +41,8 @@ test: setup build ## Run every check and test, as CI does
 lint: ui ## gofmt, go vet and staticcheck
 	scripts/lint
 
-go-test: build ## The Go tests, with the race detector
-	go test -race -count=1 -timeout 20m ./...
+go-test: setup build ## The Go tests, with the race detector
+	scripts/go-test
 
 fuzz: ui ## Fuzz each target for FUZZTIME (4s)
 	scripts/fuzz
