@@ -243,6 +243,9 @@ const (
 	EventQuestion  = "question"
 	EventTeamBreak = "team-break"
 	EventDistress  = "distress"
+	// EventClockStep: a wall clock was set, the source's if there is a source, else the
+	// recorder's: Value is then by how much, as "-1h0m0s", or empty over a restart.
+	// Interview time does not move.
 	EventClockStep = "clock-step"
 	// EventBackfilled: a stretch that was missing was handed over by the source.
 	EventBackfilled = "back-filled"

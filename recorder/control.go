@@ -97,7 +97,7 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	s.journal = journal
 	s.keeper = newKeeper(s, sealer, seal.NewTree(), map[evidence.ID]int{})
 	s.clerk = newClerk(s, nil, 1)
-	s.origin = s.r.now()
+	s.origin, s.wallAt = s.r.now(), s.wallLocked()
 	s.phase = savedPhase{State: evidence.StateRecording, StartedAt: iv.StartedAt}
 	s.beginPartLocked("start", 0)
 	s.eventLocked(evidence.Event{At: 0, Kind: evidence.EventStart, Actor: actor.Account}, "")
@@ -293,6 +293,26 @@ func (s *sitting) phaseLocked() {
 	p := s.phase
 	p.At = s.nowLocked()
 	s.write(recPhase, encodeJSON(p))
+}
+
+// wallStep is how far the wall clock has to leave the monotonic one to have been
+// set: what keeps a clock in step slews it by at most 500 µs a second.
+const wallStep = 500 * time.Millisecond
+
+// watchClock notes when this server's wall clock was set during a recording.
+// Interview time does not move; what is said in wall time from then on does.
+func (s *sitting) watchClock() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.startedLocked() || s.phase.StoppedAt != 0 {
+		return
+	}
+	now := s.nowLocked()
+	zero := s.wallLocked() - evidence.Instant(now)
+	if step := time.Duration(zero-s.wallAt) * time.Microsecond; step.Abs() > wallStep {
+		s.wallAt = zero
+		s.eventLocked(evidence.Event{At: now, Kind: evidence.EventClockStep, Value: step.Round(time.Millisecond).String()}, "")
+	}
 }
 
 func (s *sitting) wallLocked() evidence.Instant { return evidence.At(s.r.cfg.Clock()) }

@@ -48,7 +48,7 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{
-		cfg: cfg, log: cfg.Logger, base: cfg.Clock(), closing: make(chan struct{}), metrics: &counters{},
+		cfg: cfg, log: cfg.Logger, base: time.Now(), closing: make(chan struct{}), metrics: &counters{},
 		sittings: map[evidence.ID]*sitting{},
 		buffers:  sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }},
 	}
@@ -134,8 +134,9 @@ func (r *Recorder) Close() error {
 	return errors.Join(errs...)
 }
 
-// now is the recorder's monotonic clock: time since it was opened.
-func (r *Recorder) now() time.Duration { return r.cfg.Clock().Sub(r.base) }
+// now is the recorder's monotonic clock: time since it was opened. A wall clock
+// that is set does not move it.
+func (r *Recorder) now() time.Duration { return time.Since(r.base) }
 
 // sitting returns the interview's sitting, making one if the interview is not
 // over. The error wraps [evidence.ErrNotFound], or is a refusal for an interview

@@ -371,6 +371,7 @@ func (s *sitting) restoreState(iv evidence.Interview, f *found) {
 	}
 	s.lastAt = f.lastAt
 	s.origin = s.r.now() - passed.Duration()
+	s.wallAt = s.wallLocked() - evidence.Instant(passed)
 	if s.phase.Part == 0 && len(s.parts) == 0 {
 		s.phase.Part = s.partLocked("start", 0)
 	}

@@ -157,6 +157,7 @@ func (s *source) advance(now time.Duration) time.Duration {
 		s.quiet = nil
 	}
 	if ticking {
+		s.sitting.watchClock()
 		s.sitting.touch()
 	}
 	return next

@@ -480,6 +480,7 @@ type world struct {
 	turn    bool         // with a relay
 	ledgers ledgers      // as of the last recorded
 	backlog int64
+	clock   evidence.Clock // nil: the real one
 }
 
 func newWorld(t testing.TB) *world {
@@ -571,7 +572,7 @@ func (w *world) open() {
 	}
 	w.rec, err = New(context.Background(), Config{
 		Store: store, Objects: objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
-		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, UDP: udp, TCP: w.tcp, RelayUDP: relayUDP, RelayTCP: relayTCP, RelayHost: "127.0.0.1", Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, Clock: w.clock, UDP: udp, TCP: w.tcp, RelayUDP: relayUDP, RelayTCP: relayTCP, RelayHost: "127.0.0.1", Software: "toldonce test", Logger: slog.New(testLog(w.t)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

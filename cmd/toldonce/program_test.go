@@ -139,6 +139,13 @@ func (p *runningServer) end(t *testing.T) {
 	}
 }
 
+// stand makes the server stand still, or go on.
+func (p *runningServer) stand(t *testing.T, s syscall.Signal) {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Error(err)
+	}
+}
+
 func (p *runningServer) signal(t *testing.T, s syscall.Signal) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
