@@ -249,6 +249,19 @@ const (
 	EventClockStep = "clock-step"
 	// EventBackfilled: a stretch that was missing was handed over by the source.
 	EventBackfilled = "back-filled"
+	// EventQualityBegan and EventQualityEnded: from the one to the other something was
+	// wrong with what a source sent. Value is the cause, a Cause of recorder/quality.
+	EventQualityBegan = "quality-began"
+	EventQualityEnded = "quality-ended"
+	// EventCheckGood, EventCheckLook, EventCheckStop and EventCheckUnknown are what came of
+	// what was looked at before the start, one event a line: it was good, was to be
+	// looked at, was a reason not to start, or could not be measured. Value is what was
+	// looked at, [Check] says more. EventCheckOverruled: the actor started all the same.
+	EventCheckGood      = "check-good"
+	EventCheckLook      = "check-look"
+	EventCheckStop      = "check-stop"
+	EventCheckUnknown   = "check-unknown"
+	EventCheckOverruled = "check-overruled"
 )
 
 // Gap is a stretch of a track that is not in the recording.

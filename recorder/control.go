@@ -101,6 +101,7 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	s.phase = savedPhase{State: evidence.StateRecording, StartedAt: iv.StartedAt}
 	s.beginPartLocked("start", 0)
 	s.eventLocked(evidence.Event{At: 0, Kind: evidence.EventStart, Actor: actor.Account}, "")
+	s.noteCheckLocked(actor)
 	if again != nil {
 		s.clerk.add(*again)
 	}

@@ -366,7 +366,7 @@ func (s *sitting) saveState() spool.Position {
 	defer s.mu.Unlock()
 	st := savedState{
 		Version: savedVersion, Interview: s.iv.ID, Recording: s.iv.Recording, Phase: s.phase,
-		Parts: s.parts, Events: s.events, Gaps: s.gaps, Openings: s.opened,
+		Parts: s.parts, Events: s.events, Gaps: s.gaps, Openings: s.opened, Checked: s.checked,
 	}
 	st.Phase.At = s.nowLocked()
 	for _, src := range s.sources {

@@ -35,6 +35,8 @@ const (
 	recBound     byte = 18 // JSON of savedBound: of which session a part of a track is
 	recReplaced  byte = 19 // JSON of replaced
 	recClaimFile byte = 20 // JSON of evidence.SourceManifestFile: it is in the outbox
+
+	recChecked byte = 30 // JSON of precheck: what was looked at before the start
 )
 
 // savedVersion is that of the records that are JSON.
@@ -58,6 +60,7 @@ type savedState struct {
 	Openings  []evidence.Opening `json:"openings"`
 	NextDuty  int64              `json:"nextDuty"`
 	Accounts  []savedAccount     `json:"accounts,omitempty"`
+	Checked   precheck           `json:"checked,omitzero"`
 }
 
 // savedPhase is where an interview stands.

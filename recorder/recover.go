@@ -189,6 +189,11 @@ func (f *found) record(rec spool.Record) error {
 		if err = json.Unmarshal(rec.Payload, &src); err == nil {
 			f.state.Sources = replace(f.state.Sources, src, func(x savedSource) bool { return x.ID == src.ID })
 		}
+	case recChecked:
+		var c precheck
+		if err = json.Unmarshal(rec.Payload, &c); err == nil {
+			f.state.Checked = c
+		}
 	default:
 		var known bool
 		if known, err = f.account(rec); !known {
@@ -356,6 +361,7 @@ func (s *sitting) restoreState(iv evidence.Interview, f *found) {
 		s.phase.State, s.phase.StoppedAt = iv.State, iv.StoppedAt
 	}
 	s.parts, s.events, s.gaps, s.opened = f.state.Parts, f.state.Events, f.state.Gaps, f.state.Openings
+	s.checked = f.state.Checked
 	for _, a := range f.state.Anchors {
 		s.anchors[a.Track] = append(s.anchors[a.Track], a.Anchor)
 	}
@@ -532,6 +538,7 @@ func (s *sitting) restart() {
 		s.beginPartLocked("restart", at)
 	}
 	s.observersLostLocked(at)
+	s.qualityLostLocked(at)
 	s.eventLocked(evidence.Event{At: at, Kind: evidence.EventRestart, Value: string(s.phase.State)}, "")
 	if s.phase.State == evidence.StateStopping {
 		if s.phase.StoppedAt == 0 {

@@ -37,6 +37,7 @@ type sitting struct {
 	lastAt  evidence.Offset       // newest interview time that was given out
 	retired bool                  // the sitting is over: it is no longer in the recorder's map
 	wallAt  evidence.Instant      // what the wall clock says at interview time 0, as it goes now
+	checked precheck              // what was looked at before the start
 
 	// structure is the journal's position of the last record that says what
 	// segments belong to.

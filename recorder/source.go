@@ -8,6 +8,7 @@ import (
 	"github.com/toldonce/toldonce/recorder/ingest"
 	"github.com/toldonce/toldonce/recorder/media"
 	"github.com/toldonce/toldonce/recorder/monitor"
+	"github.com/toldonce/toldonce/recorder/quality"
 )
 
 // Timing of a source's goroutine.
@@ -42,6 +43,10 @@ type source struct {
 	joined    bool // an event says so
 
 	account *account // what it says of its own frames
+
+	watch  quality.Watch
+	seen   []quality.Cause // what the page at the source sees
+	seenAt time.Duration
 
 	clock     *sourceClock
 	audio     *track
@@ -145,6 +150,9 @@ func (s *source) advance(now time.Duration) time.Duration {
 		}
 		quiet = quiet && t.stream.Quiet()
 	}
+	if ticking {
+		s.measure(now)
+	}
 	if s.halted != nil && s.settled(now) {
 		s.finishHalt()
 	} else if s.halted != nil {
@@ -230,6 +238,7 @@ func (s *source) streamEnded(f *feed) {
 func (s *source) sessionEnded() {
 	s.clock = s.newClock()
 	if s.recording {
+		s.endQuality(s.sitting.r.now())
 		s.sitting.sourceLeft(s)
 	}
 	s.sitting.touch()
@@ -275,6 +284,9 @@ func (s *source) halt() <-chan struct{} {
 	s.live.SetOn(false)
 	now := s.sitting.r.now()
 	s.haltBy = now + drainFor
+	if s.recording {
+		s.endQuality(now)
+	}
 	s.recording = false
 	if s.audio != nil && s.audio.stream != nil {
 		s.audio.stream.Release(0) // the picture it was held for never came

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/recorder/quality"
 )
 
 // Status is the state of an interview's recording as people and scripts see
@@ -59,6 +60,12 @@ type TrackStatus struct {
 	// off that can be by the time packets need, in microseconds.
 	Aligned       string `json:"aligned,omitempty"`
 	AlignedWithin int64  `json:"aligned_within_us,omitempty"`
+	// Rate is how many frames a second arrive, over the last five seconds; 0 for sound
+	// and until it is known.
+	Rate int `json:"frame_rate,omitempty"`
+	// Skew is by how many microseconds the picture comes later than its sound, by the
+	// source's own sender reports; negative: earlier. Absent until both are known.
+	Skew *int64 `json:"sync_us,omitempty"`
 }
 
 // PacketCounts counts RTP packets of a track.
@@ -112,6 +119,7 @@ const (
 	alarmQueue    = "recorder.overload"
 	alarmNone     = "recorder.no_source"
 	alarmLease    = "recorder.lease"
+	// Those of package quality are in qualityAlarm.
 )
 
 var alarmTexts = map[string]string{
@@ -123,6 +131,13 @@ var alarmTexts = map[string]string{
 	alarmQueue:    "The server is overloaded: packets of a source were dropped and are asked for again.",
 	alarmLease:    "Another server took this interview over. What is recorded here is kept on this server; tell the administrator.",
 	alarmNone:     "Nothing is being sent: no camera or microphone is connected.",
+
+	qualityAlarm(quality.Frozen):   "The picture stands still.",
+	qualityAlarm(quality.Black):    "The picture is dark, or shows nothing.",
+	qualityAlarm(quality.Slow):     "The picture comes more seldom than before.",
+	qualityAlarm(quality.Silent):   "Nothing at all is heard: the microphone may be off.",
+	qualityAlarm(quality.Clipping): "The sound is too loud and is cut off.",
+	qualityAlarm(quality.Apart):    "Sound and picture come apart.",
 }
 
 func (c evidenceCounts) packets() PacketCounts {
@@ -236,6 +251,7 @@ func (s *sitting) finalStatus() ([]byte, error) {
 	for i := range st.Tracks {
 		st.Tracks[i].Live, st.Tracks[i].Level, st.Tracks[i].RoundTrip = false, nil, 0
 		st.Tracks[i].Aligned, st.Tracks[i].AlignedWithin = "", 0 // the manifest's anchors say it for every moment
+		st.Tracks[i].Rate, st.Tracks[i].Skew = 0, nil
 	}
 	out, err := json.Marshal(st)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/recorder/ingest"
 	"github.com/toldonce/toldonce/recorder/media"
+	"github.com/toldonce/toldonce/recorder/quality"
 	"github.com/toldonce/toldonce/recorder/spool"
 )
 
@@ -40,6 +41,10 @@ type track struct {
 	rtt     time.Duration
 	heard   time.Duration // last packet
 	begunAt time.Duration // the stream, not the recording
+
+	meter quality.Meter // of frames a second
+	lag   leastDelay    // from capture, by the source's reports, to arrival
+	level *int          // the loudest of the last second, dBov
 
 	mu        sync.Mutex // guards what follows
 	status    TrackStatus
@@ -75,6 +80,7 @@ func (t *track) begin(f *feed, stream *media.Stream) {
 		timescale = 48000
 	}
 	t.clock = trackClock{timescale: timescale, source: t.source.clock}
+	t.meter, t.lag, t.level = quality.Meter{}, leastDelay{}, nil
 	t.keyAt, t.askedAt, t.lastKnown = 0, 0, false
 	t.heard = t.source.sitting.r.now()
 	t.begunAt = t.heard
@@ -94,7 +100,7 @@ func (t *track) endStream(now time.Duration) {
 	t.source.account.ended(t.session)
 	t.broken = true
 	t.mu.Lock()
-	t.status.Live, t.status.Level, t.status.RoundTrip = false, nil, 0
+	t.status.Live, t.status.Level, t.status.RoundTrip, t.status.Rate, t.status.Skew = false, nil, 0, 0, nil
 	t.mu.Unlock()
 }
 
@@ -111,6 +117,10 @@ func (t *track) packet(at time.Duration, raw []byte) {
 		return // not RTP: SRTP authenticated it, so the sender made it
 	}
 	t.source.sitting.r.metrics.packet(len(raw))
+	if newest, ok := t.stream.Newest(); ok && t.clock.reported {
+		arrival := evidence.OffsetOf(at)
+		t.lag.note(arrival, int64(arrival)-t.clock.senderTime(newest))
+	}
 	// Popping right away keeps the order of arrival between tracks.
 	t.drain(at)
 }
@@ -223,6 +233,10 @@ func (t *track) keep(o media.Output) {
 		return
 	}
 	t.source.account.kept(t, f, arrival)
+	if t.ev.Kind == evidence.Video && t.config != nil {
+		width, height := t.config.Size()
+		t.source.watch.Frame(f.Arrival, f.Key, len(f.Data), width*height)
+	}
 	if t.dropped.frames > 0 {
 		t.declareDrops(f.Time)
 		f.Config = t.config // that of a frame that was dropped may be new
@@ -442,6 +456,10 @@ func (t *track) publish(now time.Duration, ticking bool) {
 	level, hasLevel := 0, false
 	if ticking && t.ev.Kind == evidence.Audio {
 		level, hasLevel = t.stream.Level()
+		t.level = nil
+		if hasLevel {
+			t.level = &level
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

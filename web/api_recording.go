@@ -25,6 +25,9 @@ type Recording interface {
 	Mark(ctx context.Context, actor evidence.Actor, interview evidence.ID, kind, value, note string) (evidence.Event, error)
 	Status(ctx context.Context, interview evidence.ID) (recorder.Status, error)
 	Watch(interview evidence.ID) (changed <-chan struct{}, cancel func())
+	NoteCheck(ctx context.Context, interview evidence.ID, checks []evidence.Check, overruled bool) error
+	CheckSources(interview evidence.ID) []evidence.Check
+	CheckDisk() evidence.Check
 	Viewing
 	// Relay returns a credential for the embedded TURN server, if there is one.
 	Relay() (c recorder.Relay, ok bool, err error)
@@ -222,6 +225,7 @@ func (s *Server) statusOf(ctx context.Context, st recorder.Status) (Status, erro
 			Track: t.Track, SourceID: t.SourceID, Source: t.Source, Role: t.Role, Name: t.Name, Kind: t.Kind, Codec: t.Codec,
 			Width: t.Width, Height: t.Height, Packets: PacketCounts(t.Packets), Frames: FrameCounts(t.Frames), Bytes: t.Bytes,
 			Live: t.Live, Level: t.Level, RoundTrip: t.RoundTrip, Aligned: t.Aligned, AlignedWithin: t.AlignedWithin,
+			Rate: t.Rate, Skew: t.Skew,
 		})
 	}
 	for _, a := range st.Alarms {

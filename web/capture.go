@@ -14,6 +14,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/claims"
 	"github.com/toldonce/toldonce/recorder"
+	"github.com/toldonce/toldonce/recorder/quality"
 )
 
 // Capturing takes what a source says of its own frames, and frames that it hands
@@ -24,6 +25,7 @@ type Capturing interface {
 	Backfill(ctx context.Context, source evidence.ID, token string, run []byte) (recorder.Capture, error)
 	CheckToken(ctx context.Context, source evidence.ID, token string) error
 	Challenge(source evidence.ID) []byte
+	ReportHealth(ctx context.Context, source evidence.ID, token string, seen []quality.Cause) error
 	DeviceToken(ctx context.Context, interview, source evidence.ID, key claims.KeyID, challenge, signature []byte) (string, error)
 }
 
@@ -42,6 +44,7 @@ func (c capture) route(e *gin.Engine) {
 	e.POST(captureFrames, c.take(claims.MaxRun, c.capturing.Backfill))
 	e.POST("/capture/:source/challenge", c.challenge)
 	e.POST("/capture/:source/token", c.token)
+	e.POST("/capture/:source/health", c.health)
 }
 
 // captureFrames is the route that takes the largest bodies, from those alone whose
@@ -162,6 +165,28 @@ func (c capture) token(g *gin.Context) {
 		Token      string      `json:"token"`
 		ICEServers []ICEServer `json:"ice_servers"`
 	}{c.baseURL + "/whip/" + string(source), token, relays})
+}
+
+// health takes what the page at a source sees of it now.
+func (c capture) health(g *gin.Context) {
+	g.Set(routine, true)
+	token, err := captureToken(g.Request)
+	if err != nil {
+		c.refuse(g, err)
+		return
+	}
+	var in struct {
+		Seen []quality.Cause `json:"seen"`
+	}
+	if err := readJSON(g, &in); err != nil {
+		c.refuse(g, newProblem(http.StatusBadRequest, "bad_request", "Send seen, a list of causes."))
+		return
+	}
+	if err := c.capturing.ReportHealth(g.Request.Context(), evidence.ID(g.Param("source")), token, in.Seen); err != nil {
+		c.refuse(g, err)
+		return
+	}
+	g.Status(http.StatusNoContent)
 }
 
 func captureToken(r *http.Request) (string, error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/toldonce/toldonce/internal/memstore"
 	"github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/recorder"
+	"github.com/toldonce/toldonce/recorder/quality"
 )
 
 // memory is the store in memory with what only the edge reads. Events are its
@@ -222,6 +223,7 @@ func (m *memory) Get(_ context.Context, key, _ string) ([]byte, error) {
 type studio struct {
 	publishing
 	changed chan struct{}
+	noted   func(checks []evidence.Check, overruled bool) // told what NoteCheck is given; may be nil
 }
 
 func (studio) Remark(context.Context, evidence.Actor, evidence.ID, string, string, string) error {
@@ -276,6 +278,17 @@ func (s studio) DeviceToken(context.Context, evidence.ID, evidence.ID, claims.Ke
 }
 func (s studio) EnrolDevice(_ context.Context, _ evidence.Actor, _ evidence.ID, key []byte) (evidence.Device, error) {
 	return evidence.Device{ID: "0198f5a0-0000-7000-8000-000000000002", KeyID: strings.Repeat("ab", 32), PublicKey: key}, nil
+}
+func (studio) ReportHealth(context.Context, evidence.ID, string, []quality.Cause) error { return nil }
+func (s studio) NoteCheck(_ context.Context, _ evidence.ID, checks []evidence.Check, overruled bool) error {
+	if s.noted != nil {
+		s.noted(checks, overruled)
+	}
+	return nil
+}
+func (studio) CheckSources(evidence.ID) []evidence.Check { return nil }
+func (studio) CheckDisk() evidence.Check {
+	return evidence.Check{Code: evidence.CheckDisk, Verdict: evidence.CheckUnknown}
 }
 func (s studio) status(iv evidence.ID, state evidence.State) (recorder.Status, error) {
 	return recorder.Status{Interview: iv, State: state}, nil

@@ -60,6 +60,8 @@ GET    /interviews/{interview}/calls         4.....334
 GET    /interviews/{interview}/notes         43..3.334
 POST   /interviews/{interview}/calls         439939334 {"kind":"question","text":"Which door?"}
 POST   /interviews/{interview}/notes         439939334 {"text":"A note."}
+GET    /interviews/{interview}/check         43.333334
+POST   /interviews/{interview}/check         43.333334 {"lines":[{"code":"picture-rate","verdict":"good","value":30}]}
 POST   /interviews/{interview}/start         43.333334
 POST   /interviews/{interview}/pause         43.333334 {"reason":"A break."}
 POST   /interviews/{interview}/resume        43.333334

@@ -179,6 +179,8 @@ type TrackStatus struct {
 	// See [recorder.TrackStatus].
 	Aligned       string `json:"aligned,omitempty" enum:"clock-offset,sender-report,arrival" doc:"How the track is put on interview time: by the measured offset of its device's clock, which aligns devices; by sender reports, with the other track of its device alone; by arrival, by itself. Absent before anything is recorded."`
 	AlignedWithin int64  `json:"aligned_within_us,omitempty" doc:"How far off that can be by the time packets need, microseconds."`
+	Rate          int    `json:"frame_rate,omitempty" doc:"Picture only: frames a second that arrive, over the last seconds; absent until known."`
+	Skew          *int64 `json:"sync_us,omitempty" doc:"Picture only: by how many microseconds it comes later than its sound, by the source's own reports; absent until known."`
 }
 
 // PacketCounts counts RTP packets.
