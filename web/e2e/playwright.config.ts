@@ -9,7 +9,7 @@ export default defineConfig({
   // Figures are for `make bench` alone.
   grepInvert: process.env.TOLDONCE_BENCH ? undefined : /@bench/,
   // What does not depend on the stores is tried on one pair of them.
-  testIgnore: process.env.TOLDONCE_DB ? /(backfill|firefox|layout|verifier)\.spec\.ts$/ : [],
+  testIgnore: process.env.TOLDONCE_DB ? /(backfill|firefox|health|layout|verifier)\.spec\.ts$/ : [],
   outputDir: 'test-results',
   globalSetup: './camera.ts',
   // One recorder, one story: the journeys build on the same demonstration.
@@ -43,7 +43,7 @@ export default defineConfig({
         '--use-fake-ui-for-media-stream',
         '--use-fake-device-for-media-stream',
         '--use-file-for-fake-video-capture=' + new URL('./camera/camera.y4m', import.meta.url).pathname,
-        '--use-file-for-fake-audio-capture=' + new URL('./camera/microphone.wav', import.meta.url).pathname,
+        '--use-file-for-fake-audio-capture=' + new URL('./camera/voice.wav', import.meta.url).pathname,
         '--disable-features=WebRtcHideLocalIpsWithMdns',
         '--autoplay-policy=no-user-gesture-required',
       ],

@@ -1,5 +1,6 @@
 // A camera with its microphone as this page sees and hears it. Nothing leaves the
 // page from here.
+import { cutOff, Hearing, look, Rate } from './senses';
 
 /** Why there is no picture or sound. */
 export type CaptureTrouble = 'denied' | 'missing' | 'busy' | 'unplugged' | 'other';
@@ -42,6 +43,18 @@ export class Capture {
   size = $state<{ width: number; height: number; rate: number }>();
   camera = $state('');
   microphone = $state('');
+  /** Frames a second that the camera delivers; undefined until measured. */
+  rate = $state<number>();
+  /** For how many seconds the picture has stood still. */
+  still = $state<number>();
+  /** Mean brightness, percent, and how much it differs over the picture. */
+  light = $state<number>();
+  spread = $state<number>();
+  /** Of the last ten seconds: the loudest, dBFS; samples in a million that were cut off; voice above noise, dB. */
+  loudest = $state<number>();
+  clipping = $state<number>();
+  aboveNoise = $state<number>();
+  #eye: ReturnType<typeof setInterval> | undefined;
   #audio: AudioContext | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -80,6 +93,9 @@ export class Capture {
 
   close(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#eye);
+    this.rate = this.still = this.light = this.spread = undefined;
+    this.loudest = this.clipping = this.aboveNoise = undefined;
     void this.#audio?.close();
     this.#audio = undefined;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
@@ -101,6 +117,43 @@ export class Capture {
     this.size = { width: picture?.width ?? 0, height: picture?.height ?? 0, rate: Math.round(picture?.frameRate ?? 0) };
     this.microphone = silent ? 'none' : (stream.getAudioTracks()[0]?.getSettings().deviceId ?? '');
     if (!silent) this.#listen(stream);
+    this.#watch(stream);
+  }
+
+  // Looks at the picture twice a second. Pixels are taken as they are: averages
+  // would take away the noise by which a live picture is known.
+  #watch(stream: MediaStream): void {
+    const video = document.createElement('video');
+    const pencil = document.createElement('canvas').getContext('2d', { willReadFrequently: true, alpha: false });
+    if (!pencil) return;
+    const [across, down] = [160, 90];
+    pencil.canvas.width = across;
+    pencil.canvas.height = down;
+    pencil.imageSmoothingEnabled = false;
+    video.muted = true;
+    video.srcObject = stream;
+    video.play().catch(() => undefined);
+    const rate = new Rate();
+    let before: Uint8ClampedArray | undefined;
+    let moved = performance.now();
+    this.#eye = setInterval(() => {
+      const now = performance.now();
+      // A page in the background is given no pictures: nothing is said then.
+      if (document.hidden || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+        moved = now;
+        return;
+      }
+      rate.count(now, video.getVideoPlaybackQuality().totalVideoFrames);
+      this.rate = rate.now;
+      pencil.drawImage(video, 0, 0, across, down);
+      const pixels = pencil.getImageData(0, 0, across, down).data;
+      const seen = look(pixels, before);
+      before = pixels;
+      if (!seen.same) moved = now;
+      this.still = (now - moved) / 1000;
+      this.light = seen.light;
+      this.spread = seen.spread;
+    }, 500);
   }
 
   #listen(stream: MediaStream): void {
@@ -109,6 +162,7 @@ export class Capture {
     analyser.fftSize = 2048;
     audio.createMediaStreamSource(stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
+    const hearing = new Hearing();
     this.#timer = setInterval(() => {
       if (audio.state !== 'running') {
         void audio.resume();
@@ -117,6 +171,11 @@ export class Capture {
       analyser.getFloatTimeDomainData(samples);
       this.level = loudness(samples);
       if (this.level > silence) this.heard = true;
+      hearing.add(this.level, cutOff(samples), samples.length);
+      if (!hearing.enough) return;
+      this.loudest = hearing.loudest;
+      this.clipping = hearing.clipping;
+      this.aboveNoise = hearing.aboveNoise;
     }, 100);
   }
 }

@@ -85,6 +85,11 @@ export class Publisher {
     this.#current = endpoint;
   }
 
+  /** With what it sends now; nothing before the first try. */
+  get endpoint(): Endpoint | undefined {
+    return this.#current;
+  }
+
   /** Begins, or tries at once where it would have waited. */
   start(): void {
     if (this.#closed) return;

@@ -178,6 +178,8 @@ export const reasonTexts: Record<string, () => string> = {
   'login.code': m.reason_login_code,
   'login.failed': m.reason_login_failed,
   'login.too_many': m.reason_login_too_many,
+  'check.form': m.reason_check_form,
+  'health.cause': m.reason_check_form,
   'marker.form': m.reason_marker_form,
   'marker.note': m.reason_marker_note,
   'observation.many': m.reason_observation_many,

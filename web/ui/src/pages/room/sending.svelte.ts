@@ -5,6 +5,7 @@ import { Problem } from '$lib/api/problem';
 import { Account, accountable } from '$lib/media/account.svelte';
 import { Capture } from '$lib/media/capture.svelte';
 import { toBase64 } from '$lib/media/claims';
+import { measuredBy, wrong } from '$lib/media/precheck';
 import { device, deviceToken, type Device } from '$lib/media/device';
 import { Publisher, type Endpoint, type PublishState, type PublishTrouble, type Closing } from '$lib/media/whip';
 
@@ -26,6 +27,8 @@ export class Sending {
   #publisher: Publisher | undefined;
   #device: Promise<Device | undefined> | undefined;
   #first: Endpoint | undefined;
+  #health: ReturnType<typeof setInterval> | undefined;
+  #said = false;
 
   constructor(
     readonly interview: string,
@@ -68,6 +71,25 @@ export class Sending {
     );
     this.#publisher = publisher;
     publisher.start();
+    this.#health ??= setInterval(() => this.#tellHealth(), 5_000);
+  }
+
+  // What this page sees of its own source, by the source's own token: a login that
+  // ends changes nothing. Nothing is said while nothing is wrong.
+  #tellHealth(): void {
+    const at = this.#publisher?.endpoint;
+    if (!at || this.state !== 'live') return;
+    const seen = wrong(measuredBy(this.capture));
+    if (seen.length === 0 && !this.#said) return;
+    this.#said = seen.length > 0;
+    void fetch(`/capture/${this.source}/health`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${at.token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ seen }),
+      credentials: 'omit',
+    }).catch(() => {
+      // What is not said again the recorder takes as over.
+    });
   }
 
   /** Tries at once, if it waits to try again. */
@@ -81,6 +103,8 @@ export class Sending {
   }
 
   close(how: Closing = 'here'): void {
+    clearInterval(this.#health);
+    this.#health = undefined;
     this.#publisher?.close(how);
     // What is left of the recording is handed over by the worker alone.
     if (how === 'recorder') this.account?.linger();
