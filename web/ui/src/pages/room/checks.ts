@@ -47,7 +47,7 @@ export function checkValue(line: Line): string {
     case 'server-clock':
       return m.check_unit_ms({ value });
     case 'disk-minutes':
-      return m.check_unit_minutes({ value });
+      return line.value >= 120 ? m.check_unit_hours({ value: String(Math.floor(line.value / 60)) }) : m.check_unit_minutes({ value });
     default:
       return '';
   }

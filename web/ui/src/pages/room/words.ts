@@ -1,5 +1,6 @@
 import { m } from '$m';
 import type { CaptureTrouble } from '$lib/media/capture.svelte';
+import { sourceWord } from '$lib/text/words';
 import type { PublishTrouble } from '$lib/media/whip';
 
 const capture: Record<CaptureTrouble, () => { title: string; todo: string }> = {
@@ -49,5 +50,12 @@ const alarms: Record<string, () => string> = {
   'spool.conflict': m.alarm_spool_conflict,
   'spool.confirm': m.alarm_spool_confirm,
 };
+
+/** An alarm's words, with the source that it is about where there are several. */
+export function alarmTitle(alarm: { code: string; text: string; source?: string }, tracks: { source_id: string; source: string }[]): string {
+  const about = tracks.find((it) => it.source_id === alarm.source)?.source;
+  const several = new Set(tracks.map((it) => it.source_id)).size > 1;
+  return about && several ? m.alarm_of({ source: sourceWord(about), alarm: alarmWords(alarm) }) : alarmWords(alarm);
+}
 
 export const alarmWords = (alarm: { code: string; text: string }) => alarms[alarm.code]?.() ?? alarm.text;
