@@ -31,7 +31,7 @@ func (s *Server) requestGrant(ctx context.Context, a evidence.Actor, in *request
 		return nil, err
 	}
 	g, err := s.access.RequestGrant(ctx, a, access.Request{
-		Interview: in.ID, Source: b.Source, To: to, Asked: evidence.Range{From: b.From, Until: b.Until}, Outward: b.Outward, Clips: b.Clips,
+		Interview: in.ID, Source: b.Source, To: to, Asked: evidence.Range{From: b.From, Until: b.Until}, Outward: b.Outward, Clips: b.Clips, Transcript: b.Transcript,
 		NotBefore: instant(b.NotBefore), NotAfter: evidence.At(b.NotAfter), Purpose: b.Purpose, Basis: b.Basis,
 		RestsOn: access.Foundation(b.RestsOn), Consent: b.Consent,
 	})
@@ -87,7 +87,7 @@ func (s *Server) grant(ctx context.Context, v access.GrantView) (out Grant, err 
 	g := v.Grant
 	out = Grant{
 		ID: g.ID, Interview: g.Interview, Asked: spanOf(g.Asked), Bounds: spanOf(g.Bounds), NotBefore: g.NotBefore.Time(), NotAfter: g.NotAfter.Time(),
-		Clips: g.Clips, Purpose: g.Purpose, Basis: g.Basis, RestsOn: string(g.RestsOn), Consent: g.Consent, State: string(v.StateNow), RequestedAt: g.RequestedAt.Time(),
+		Clips: g.Clips, Transcript: g.Transcript, Purpose: g.Purpose, Basis: g.Basis, RestsOn: string(g.RestsOn), Consent: g.Consent, State: string(v.StateNow), RequestedAt: g.RequestedAt.Time(),
 		Needed: g.Needed, MayApprove: v.MayApprove, MayRevoke: v.MayRevoke, EndedAt: when(g.EndedAt),
 		Tracks: make([]TrackBounds, 0, len(g.Tracks)), Approvals: make([]Approval, 0, len(g.Approvals)),
 	}

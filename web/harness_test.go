@@ -23,6 +23,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/envelope"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/evidence/transcript"
 	"github.com/toldonce/toldonce/internal/memstore"
 	"github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/recorder"
@@ -201,7 +202,8 @@ func (m *memory) Segments(context.Context, evidence.ID) ([]evidence.Segment, err
 }
 func (m *memory) Renewals(context.Context, evidence.ID) ([]seal.Renewal, error) { return nil, nil }
 func (m *memory) RecordingKey(context.Context, evidence.ID) ([]byte, string, error) {
-	return []byte("wrapped"), "", nil
+	recipient, err := m.key.Recipient()
+	return []byte("wrapped"), recipient, err
 }
 func (m *memory) Sealed(context.Context, evidence.ID) (evidence.SealedRecording, error) {
 	if m.sealed.Manifest == nil {
@@ -212,11 +214,22 @@ func (m *memory) Sealed(context.Context, evidence.ID) (evidence.SealedRecording,
 func (m *memory) OpenRecordingKey(context.Context, evidence.ID, []byte) (envelope.DataKey, error) {
 	return m.key, nil
 }
+func (m *memory) Put(_ context.Context, key string, body []byte, _ evidence.Digest, _ time.Time) (string, error) {
+	m.objects[key] = body
+	return "", nil
+}
 func (m *memory) Get(_ context.Context, key, _ string) ([]byte, error) {
 	if b, ok := m.objects[key]; ok {
 		return b, nil
 	}
 	return nil, evidence.ErrNotFound
+}
+
+// signs seals with nothing.
+type signs struct{}
+
+func (signs) SealFile(context.Context, string, []byte, string, any) (seal.Sealed, error) {
+	return seal.Sealed{Bundle: []byte("{}")}, nil
 }
 
 // studio is a recorder that records nothing.
@@ -356,6 +369,7 @@ func newHarness(t *testing.T, change ...func(*Config)) *harness {
 			return now.Time()
 		},
 	}
+	cfg.Transcripts = transcript.New(transcript.Config{Store: h.store, Objects: h.store, Keys: h.store, Access: w.Access, Grants: w.Access, Sealer: signs{}})
 	h.build(cfg, change...)
 	return h
 }

@@ -78,6 +78,8 @@ POST   /cases/{case}/retention               433333.34 {"until":"2090-01-01T00:0
 POST   /cases/{case}/holds                   4333.3.34 {"reason":"Appeal."}
 POST   /interviews/{interview}/erasure       433333934 {"reason":"Over.","order":"Court."}
 GET    /erasures                             333333..3
+GET    /interviews/{interview}/transcripts   4......34
+POST   /interviews/{interview}/transcripts   432323234 {"vtt":"no such file"}
 POST   /interviews/{interview}/clips         433333234 {"from":0,"until":8000000,"clear":true,"reason":"Court."}
 GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3

@@ -19,6 +19,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/evidence/transcript"
 	"github.com/toldonce/toldonce/internal/world"
 	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/keys"
@@ -85,8 +86,10 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 	h := &harness{T: t, World: w, studio: studio{changed: make(chan struct{})}, logs: &lockedBuffer{}, cookies: map[evidence.Role]*http.Cookie{}}
 	h.build(Config{
 		Store: s, People: w.People, Access: w.Access, Cases: w.Cases, Consents: w.Consent, Observing: &observation.Service{Store: s, Access: w.Access}, Recording: h.studio, Objects: o, Keys: k,
-		Exports:     disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Grants: w.Access, Software: "test"}),
+		Exports: disclosure.NewService(disclosure.Config{Store: s, Objects: o, Keys: k, Log: s, Checkpoints: checkpoints, Sealer: authority, Access: w.Access, Grants: w.Access, Software: "test",
+			Transcripts: transcript.New(transcript.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Sealer: authority})}),
 		Retention:   retention.New(retention.Config{Store: s, Keys: k, Objects: o, Sealer: authority, Access: w.Access, Logger: slog.New(slog.DiscardHandler), Software: "test"}),
+		Transcripts: transcript.New(transcript.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Sealer: authority}),
 		Checkpoints: checkpoints, Trust: authority.Trust(), Clock: clock,
 	}, change...)
 	return h, r

@@ -9,17 +9,18 @@ const (
 	patch  = http.MethodPatch
 	remove = http.MethodDelete
 
-	tagSession    = "Session"
-	tagAccounts   = "Accounts"
-	tagCases      = "Case files"
-	tagConsents   = "Consents"
-	tagInterviews = "Interviews"
-	tagGrants     = "Grants"
-	tagPlayback   = "Playback"
-	tagExports    = "Exports"
-	tagRetention  = "Keeping and erasing"
-	tagLog        = "Custody log"
-	tagEvents     = "Events"
+	tagSession     = "Session"
+	tagAccounts    = "Accounts"
+	tagCases       = "Case files"
+	tagConsents    = "Consents"
+	tagInterviews  = "Interviews"
+	tagGrants      = "Grants"
+	tagPlayback    = "Playback"
+	tagTranscripts = "Transcripts"
+	tagExports     = "Exports"
+	tagRetention   = "Keeping and erasing"
+	tagLog         = "Custody log"
+	tagEvents      = "Events"
 )
 
 // routes is every operation of the API under /api/v1. WHIP, health, metrics, the
@@ -227,6 +228,17 @@ var routes = []operation{
 		handle((*Server).trackPictures)},
 	{get, "/interviews/{id}/tracks/{track}/levels", "trackLevels", tagPlayback, background, "Loudness of what may be played", "Decided and logged as media is. None where it was not measured.",
 		handle((*Server).trackLevels)},
+
+	{get, "/interviews/{id}/transcripts", "listTranscripts", tagTranscripts, signedIn, "Versions of the transcript", "Which there are, who made and who certified them; no text.",
+		handle((*Server).listTranscripts)},
+	{post, "/interviews/{id}/transcripts", "importTranscript", tagTranscripts, signedIn, "Import a transcript", "A WebVTT file, read strictly, as the next version in its language. Unofficial until a person certifies it.",
+		created(large(handle((*Server).importTranscript)))},
+	{get, "/transcripts/{id}", "getTranscript", tagTranscripts, signedIn, "Read a transcript", "Only the lines that lie wholly inside what a grant of yours with the transcript gives. The custody entry is committed first.",
+		handle((*Server).getTranscript)},
+	{post, "/transcripts/{id}/versions", "editTranscript", tagTranscripts, signedIn, "Correct a transcript", "The next version: inside what you may read its lines are those given, outside they stay as they are.",
+		created(large(handle((*Server).editTranscript)))},
+	{post, "/transcripts/{id}/certify", "certifyTranscript", tagTranscripts, signedIn, "Certify a transcript", "Makes a version official, by name: a signed and timestamped statement over its bytes. By somebody who may read all of it.",
+		handle((*Server).certifyTranscript)},
 
 	{post, "/interviews/{id}/exports", "requestExport", tagExports, signedIn, "Ask for a package", "Encrypted to an age recipient; in the clear only with a reason and a second person.",
 		created(handle((*Server).requestExport))},

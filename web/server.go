@@ -28,23 +28,25 @@ import (
 	"github.com/toldonce/toldonce/evidence/people"
 	"github.com/toldonce/toldonce/evidence/retention"
 	"github.com/toldonce/toldonce/evidence/seal"
+	"github.com/toldonce/toldonce/evidence/transcript"
 	"github.com/toldonce/toldonce/web/login"
 	"github.com/toldonce/toldonce/web/ui"
 )
 
 // Config is what a [Server] is made of. Fields without a default are required.
 type Config struct {
-	Store     Store
-	People    *people.Service
-	Access    *access.Service
-	Cases     *casefile.Service
-	Consents  *consent.Service
-	Exports   *disclosure.Service
-	Retention *retention.Service
-	Observing *observation.Service
-	Recording Recording
-	Objects   Objects
-	Keys      Keys
+	Store       Store
+	People      *people.Service
+	Access      *access.Service
+	Cases       *casefile.Service
+	Consents    *consent.Service
+	Exports     *disclosure.Service
+	Retention   *retention.Service
+	Observing   *observation.Service
+	Transcripts *transcript.Service
+	Recording   Recording
+	Objects     Objects
+	Keys        Keys
 	// Checkpoints signs the custody log's head and has it witnessed.
 	Checkpoints *custody.Publisher
 	// Trust is what this installation seals with, by which it verifies itself.
@@ -87,6 +89,7 @@ type Server struct {
 	exports     *disclosure.Service
 	retention   *retention.Service
 	observing   *observation.Service
+	transcripts *transcript.Service
 	recording   Recording
 	objects     Objects
 	keys        Keys
@@ -120,7 +123,7 @@ type Server struct {
 // configuration that cannot be used.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, retention: cfg.Retention, recording: cfg.Recording,
+		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, transcripts: cfg.Transcripts, retention: cfg.Retention, recording: cfg.Recording,
 		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, outsideTime: cfg.OutsideTime, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),

@@ -20,6 +20,7 @@ type Grant struct {
 	NotBefore   time.Time     `json:"not_before" doc:"From when, by the server's clock."`
 	NotAfter    time.Time     `json:"not_after" doc:"Until when, exclusive, by the server's clock."`
 	Clips       bool          `json:"clips" doc:"Whether its holder may have clips of it, which leave as packages."`
+	Transcript  bool          `json:"transcript" doc:"Whether its holder may read the transcript of it."`
 	Purpose     string        `json:"purpose" doc:"What for (P28)."`
 	Basis       string        `json:"basis" doc:"The legal basis or order (P28)."`
 	RestsOn     string        `json:"rests_on" doc:"Whether the basis is law or the person's consent (P37)." enum:"law,consent"`
@@ -62,18 +63,19 @@ type Exposure struct {
 type requestGrantInput struct {
 	IDPath
 	Body struct {
-		Source    string          `json:"source" minLength:"1" maxLength:"64" doc:"The source's name or identifier, or all."`
-		To        string          `json:"to" minLength:"1" maxLength:"128" doc:"Login or account of who shall see it."`
-		From      evidence.Offset `json:"from" minimum:"0" doc:"Start, inclusive, microseconds of interview time."`
-		Until     evidence.Offset `json:"until" minimum:"1" doc:"End, exclusive, microseconds of interview time."`
-		Outward   bool            `json:"outward,omitempty" doc:"Snap to segment bounds outward in place of inward: a little more than asked, and the true bounds are shown to the approver."`
-		NotBefore *time.Time      `json:"not_before,omitempty" doc:"From when; now if left out."`
-		NotAfter  time.Time       `json:"not_after" doc:"Until when, exclusive."`
-		Clips     bool            `json:"clips,omitempty" doc:"Ask that the recipient may have clips of it."`
-		Purpose   string          `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
-		Basis     string          `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
-		RestsOn   string          `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`
-		Consent   string          `json:"consent,omitempty" enum:"share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"If it rests on consent: the purpose of consent; that of the recipient's role if left out."`
+		Source     string          `json:"source" minLength:"1" maxLength:"64" doc:"The source's name or identifier, or all."`
+		To         string          `json:"to" minLength:"1" maxLength:"128" doc:"Login or account of who shall see it."`
+		From       evidence.Offset `json:"from" minimum:"0" doc:"Start, inclusive, microseconds of interview time."`
+		Until      evidence.Offset `json:"until" minimum:"1" doc:"End, exclusive, microseconds of interview time."`
+		Outward    bool            `json:"outward,omitempty" doc:"Snap to segment bounds outward in place of inward: a little more than asked, and the true bounds are shown to the approver."`
+		NotBefore  *time.Time      `json:"not_before,omitempty" doc:"From when; now if left out."`
+		NotAfter   time.Time       `json:"not_after" doc:"Until when, exclusive."`
+		Clips      bool            `json:"clips,omitempty" doc:"Ask that the recipient may have clips of it."`
+		Transcript bool            `json:"transcript,omitempty" doc:"Ask that the recipient may read the transcript of it."`
+		Purpose    string          `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
+		Basis      string          `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
+		RestsOn    string          `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`
+		Consent    string          `json:"consent,omitempty" enum:"share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"If it rests on consent: the purpose of consent; that of the recipient's role if left out."`
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
 	"github.com/toldonce/toldonce/evidence/retention"
+	"github.com/toldonce/toldonce/evidence/transcript"
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/notes"
@@ -30,6 +31,7 @@ type domain struct {
 	exports     *disclosure.Service
 	retention   *retention.Service
 	observing   *observation.Service
+	transcripts *transcript.Service
 	checkpoints *custody.Publisher // compares the log before anything is shown
 }
 
@@ -51,6 +53,7 @@ func openDomain(ctx context.Context, st *stores, in installation, clock evidence
 	d.consent = consent.New(consent.Config{Store: st.db, Access: d.access, Jurisdiction: in.Jurisdiction, Signer: st.seal})
 	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent, Objects: st.objects, Keys: st.keys})
 	d.observing = &observation.Service{Store: st.db, Access: d.access}
+	d.transcripts = transcript.New(transcript.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Access: d.access, Grants: d.access, Sealer: st.seal})
 	wrapped, verifier, err := st.db.LogKey(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the custody log's key: %w", err)
@@ -70,7 +73,7 @@ func openDomain(ctx context.Context, st *stores, in installation, clock evidence
 	d.checkpoints = custody.NewPublisher(custody.PublisherConfig{Checkpoints: checkpoints, Store: st.db, Witnesses: remotes,
 		Anchor: notes.Anchor{Folder: st.anchor, Origin: checkpoints.Verifier().Name()}, Clock: clock, Logger: log})
 	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints, Grants: d.access,
-		Sealer: st.seal, Access: d.access, Software: software()})
+		Sealer: st.seal, Access: d.access, Software: software(), Transcripts: d.transcripts})
 	d.retention = retention.New(retention.Config{Store: st.db, Keys: st.keys, Objects: st.objects, Sealer: st.seal, Access: d.access, Logger: log, Software: software()})
 	return d, nil
 }

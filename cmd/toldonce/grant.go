@@ -46,7 +46,7 @@ func newGrant(opt *options) *cobra.Command {
 
 func newGrantRequest(opt *options) *cobra.Command {
 	var interview, source, to, from, until, notBefore, notAfter, purpose, basis, restsOn string
-	var clips bool
+	var clips, transcript bool
 	cmd := &cobra.Command{
 		Use:   "request --interview ID --source NAME|all --to LOGIN --from SEC --until SEC --not-before T --not-after T --purpose TEXT --basis TEXT [--rests-on law|consent]",
 		Short: "Ask for a grant",
@@ -100,7 +100,7 @@ it the grant rests on law.`,
 				"source": source, "to": to,
 				"from": asked.From, "until": asked.Until,
 				"not_before": begin.UTC().Format(time.RFC3339Nano), "not_after": end.UTC().Format(time.RFC3339Nano),
-				"purpose": purpose, "basis": basis, "rests_on": restsOn, "clips": clips,
+				"purpose": purpose, "basis": basis, "rests_on": restsOn, "clips": clips, "transcript": transcript,
 			}, &doc)
 			if err != nil {
 				return err
@@ -117,6 +117,7 @@ it the grant rests on law.`,
 	f.StringVar(&notBefore, "not-before", "now", "from when the grant holds")
 	f.StringVar(&notAfter, "not-after", "", "until when the grant holds")
 	f.BoolVar(&clips, "clips", false, "ask that the recipient may have clips of it")
+	f.BoolVar(&transcript, "transcript", false, "ask that the recipient may read the transcript of it")
 	f.StringVar(&purpose, "purpose", "", "what it is needed for")
 	f.StringVar(&basis, "basis", "", "the legal basis, such as an article or an order")
 	f.StringVar(&restsOn, "rests-on", "law", "whether the basis is law or the person's consent: law or consent")

@@ -103,6 +103,11 @@ const (
 	GrantRevoke  = "grant.revoke"  // grant
 	MediaPlay    = "media.play"    // interview; decided by [Service.Deliver] and [Service.Playback] alone
 
+	// Transcripts; their text is let out by [Service.Transcript] alone.
+	TranscriptWrite   = "transcript.write"   // interview: import, edit
+	TranscriptCertify = "transcript.certify" // interview
+	TranscriptList    = "transcript.list"    // interview: which versions there are
+
 	ExportRequest = "export.request" // interview
 	ExportApprove = "export.approve" // export
 	ExportRead    = "export.read"    // export: download of what was approved
@@ -140,6 +145,7 @@ const (
 	EntrySignInLocked   = "account.sign_in_locked"  // too many attempts from one address
 	EntryDeliver        = "media.deliver"           // a delivery window was opened
 	EntryPreview        = "media.preview"           // small pictures or loudness were delivered
+	EntryTranscript     = "transcript.deliver"      // the text of a stretch was delivered
 	EntryRefuse         = "media.refuse"            // media was refused; limited rate
 	EntryGrantEnd       = "grant.end"               // a grant ended with what it rested on
 	EntryConsentEnd     = "interview.consent_ended" // recording must stop

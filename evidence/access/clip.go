@@ -49,6 +49,12 @@ func (s *Service) ClipBounds(ctx context.Context, grant evidence.ID) (map[eviden
 	return g.clipBounds(), nil
 }
 
+// IncludesTranscript reports whether a grant includes the transcript.
+func (s *Service) IncludesTranscript(ctx context.Context, grant evidence.ID) (bool, error) {
+	g, err := s.Store.Grant(ctx, grant)
+	return g.Transcript, err
+}
+
 func (g Grant) clipBounds() map[evidence.ID]clip.Bounds {
 	out := map[evidence.ID]clip.Bounds{}
 	for _, b := range g.Tracks {

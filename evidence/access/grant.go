@@ -44,11 +44,13 @@ type Grant struct {
 	NotBefore evidence.Instant // inclusive, server time
 	NotAfter  evidence.Instant // exclusive, server time
 	Clips     bool             // its holder may have clips of it, which leave as packages (P19)
-	Purpose   string           // in words; personal
-	Basis     string           // the provision, decision, order or consent, in words; personal
-	RestsOn   Foundation
-	Consent   string // with OnConsent: the purpose of consent that must hold, such as "share_prosecution"
-	State     GrantState
+	// Transcript: its holder may read the transcript of Bounds.
+	Transcript bool
+	Purpose    string // in words; personal
+	Basis      string // the provision, decision, order or consent, in words; personal
+	RestsOn    Foundation
+	Consent    string // with OnConsent: the purpose of consent that must hold, such as "share_prosecution"
+	State      GrantState
 	// RequestedBy is an account; Approvals are in order, by different accounts.
 	RequestedBy evidence.ID
 	RequestedAt evidence.Instant

@@ -25,18 +25,19 @@ func theRules(t testing.TB) *rules {
 
 // actionsByKind says on which kind of thing each action is decided.
 var actionsByKind = map[string][]string{
-	KindSystem:    {AgencyCreate, AgencyList, RoomList, RoomCheck, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
-	KindAgency:    {RoomCreate, AccountPropose, RetentionClass},
-	KindAccount:   {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
-	KindCase:      {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, FileRead, FileWrite, FileManage, SeparationRead, SeparationWrite, SeparationDecide, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
-	KindSheet:     {FileClose, FileOpen},
-	KindPerson:    {PersonEdit, PersonLink, ConsentRecord},
-	KindConsent:   {ConsentAttest, ConsentWithdraw, ConsentReceipt},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote},
-	KindGrant:     {GrantRead, GrantApprove, GrantReject, GrantRevoke},
-	KindExport:    {ExportApprove, ExportRead, ExportReceive},
-	KindHold:      {HoldLift},
-	KindErasure:   {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
+	KindSystem:  {AgencyCreate, AgencyList, RoomList, RoomCheck, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
+	KindAgency:  {RoomCreate, AccountPropose, RetentionClass},
+	KindAccount: {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
+	KindCase:    {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, FileRead, FileWrite, FileManage, SeparationRead, SeparationWrite, SeparationDecide, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
+	KindSheet:   {FileClose, FileOpen},
+	KindPerson:  {PersonEdit, PersonLink, ConsentRecord},
+	KindConsent: {ConsentAttest, ConsentWithdraw, ConsentReceipt},
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote,
+		TranscriptWrite, TranscriptCertify, TranscriptList},
+	KindGrant:   {GrantRead, GrantApprove, GrantReject, GrantRevoke},
+	KindExport:  {ExportApprove, ExportRead, ExportReceive},
+	KindHold:    {HoldLift},
+	KindErasure: {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
 }
 
 func TestEveryActionIsInTheSchema(t *testing.T) {
@@ -99,13 +100,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead, FileRead, FileOpen}
-	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise}
+	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise, TranscriptList}
 	party := []string{GrantRead, GrantRevoke, FileClose}
 	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, SeparationDecide}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, SeparationDecide, TranscriptCertify}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage, TranscriptWrite, TranscriptCertify}
 	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
-		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide}
+		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide, TranscriptList, TranscriptWrite}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
@@ -143,20 +144,20 @@ func everybody() []who {
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, watching)},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking, remove(watching, InterviewWatch))},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite}, remove(watching, InterviewWatch))},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, TranscriptWrite, TranscriptCertify}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
 			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, TranscriptWrite, TranscriptCertify})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite}, party)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, TranscriptWrite, TranscriptCertify}, party)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
 			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords}, watching)},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "linked to a suspect, and a decision lifts it", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
 			change: func(s *Standing) { s.Linked, s.Lifted = true, true },
-			may:    with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite})},
+			may:    with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, TranscriptWrite, TranscriptCertify})},
 		{name: "case manager, giving a part to somebody who is kept apart", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.SubjectApart = true },
 			may:    with(reading, remove(asking, GrantRequest), remove(managing, TeamAdd, InterviewPlan, FileManage), kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},

@@ -3,20 +3,20 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 )
 
-// previewAgain is how long a committed entry stands for the same previews asked
-// for again by the same session.
+// previewAgain is how long a committed entry stands for the same previews, or the
+// same version of a transcript, asked for again by the same session.
 const previewAgain = evidence.Instant(WindowLength / time.Microsecond)
 
+// previewKey names what was given: previews of a track, or a version of a transcript.
 type previewKey struct {
-	viewer, session, grant, track evidence.ID
-	r                             evidence.Range
+	viewer, session, grant, what evidence.ID
+	r                            evidence.Range
 }
 
 // Preview decides, as [Service.Deliver] does and by the same rule, of which media
@@ -77,29 +77,7 @@ func (s *Service) preview(ctx context.Context, actor evidence.Actor, interview, 
 }
 
 func (s *Service) logPreview(ctx context.Context, actor evidence.Actor, v Viewing, g Grant, track evidence.ID, kind evidence.PreviewKind, r evidence.Range, now evidence.Instant) error {
-	key := previewKey{actor.Account, actor.Session, g.ID, track, r}
-	s.mu.Lock()
-	for k, at := range s.previews {
-		if now-at >= previewAgain || now < at {
-			delete(s.previews, k)
-		}
-	}
-	_, committed := s.previews[key]
-	s.mu.Unlock()
-	if committed {
-		return nil
-	}
 	entry := custody.Entry{Actor: actor, Action: EntryPreview, Agency: v.OwnedBy, Case: v.Case, Interview: g.Interview, Subject: g.ID,
 		Details: map[string]string{"from": number(r.From), "until": number(r.Until), "track.0": string(track), "what": string(kind)}}
-	err := s.Store.LogPreview(ctx, g.ID, entry)
-	if errors.Is(err, evidence.ErrConflict) {
-		return fmt.Errorf("%w: %w", errEnded, err)
-	}
-	if err != nil {
-		return fmt.Errorf("logging previews of interview %s: %w", g.Interview, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.previews[key] = now
-	return nil
+	return s.logOnce(ctx, previewKey{actor.Account, actor.Session, g.ID, track, r}, g, entry, now)
 }

@@ -31,9 +31,11 @@ type Request struct {
 	NotBefore evidence.Instant // 0: now
 	NotAfter  evidence.Instant
 	// Clips asks that the recipient may have clips of what the grant gives.
-	Clips   bool
-	Purpose string
-	Basis   string
+	Clips bool
+	// Transcript asks that the recipient may read the transcript of what the grant gives.
+	Transcript bool
+	Purpose    string
+	Basis      string
 	// RestsOn is OnLaw or OnConsent. It is never guessed from the words of Basis: what
 	// ends with a withdrawal depends on it (P37).
 	RestsOn Foundation
@@ -67,7 +69,7 @@ func (s *Service) RequestGrant(ctx context.Context, actor evidence.Actor, in Req
 		return Grant{}, err
 	}
 	g := Grant{ID: evidence.NewID(), Agency: st.OwnedBy, Case: st.Case, Interview: in.Interview, To: in.To, Asked: in.Asked,
-		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Clips: in.Clips, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
+		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Clips: in.Clips, Transcript: in.Transcript, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
 		RestsOn: in.RestsOn, Consent: in.Consent, State: Proposed, RequestedBy: actor.Account, RequestedAt: now, Needed: 1, Version: 1}
 	if st.Child {
 		g.Needed = 2
@@ -252,6 +254,9 @@ func (g Grant) details() map[string]string {
 	}
 	if g.Clips {
 		d["clips"] = "true"
+	}
+	if g.Transcript {
+		d["transcript"] = "true"
 	}
 	return d
 }

@@ -38,6 +38,8 @@ func (g *grants) Clippable(_ ctx, actor evidence.Actor, _ evidence.ID, _ evidenc
 	return g.id, g.bounds(), nil
 }
 
+func (g *grants) IncludesTranscript(ctx, evidence.ID) (bool, error) { return false, nil }
+
 func (g *grants) ClipBounds(_ ctx, _ evidence.ID) (map[evidence.ID]clip.Bounds, error) {
 	if g.over {
 		return nil, evidence.Refuse(evidence.ErrConflict, "clip.grant_over", "Over.", "")

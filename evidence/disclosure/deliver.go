@@ -169,7 +169,10 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 	if p.Segments, err = s.Store.Segments(ctx, iv.Recording); err != nil {
 		return err
 	}
-	p.Accounts, err = s.Store.SourceManifests(ctx, iv.Recording)
+	if p.Accounts, err = s.Store.SourceManifests(ctx, iv.Recording); err != nil {
+		return err
+	}
+	p.Transcripts, err = s.transcripts(ctx, e, nil)
 	return err
 }
 
@@ -190,7 +193,11 @@ func (s *Service) prepareClip(ctx context.Context, e Export, recording evidence.
 		return err
 	}
 	c, err := s.cut(ctx, p.Recording.Manifest, m, e, allowed)
+	if err != nil {
+		return err
+	}
 	p.Clip = &c
+	p.Transcripts, err = s.transcripts(ctx, e, &c.Document.Actual)
 	return err
 }
 

@@ -2,6 +2,7 @@ package disclosure
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -59,6 +60,7 @@ func (p Package) documents(m evidence.Manifest, media []MediaFile, b *bag) (map[
 	if receipts != nil {
 		files[ReceiptsFile] = receipts
 	}
+	maps.Copy(files, p.Transcripts)
 	return files, nil
 }
 

@@ -45,9 +45,11 @@ type Package struct {
 	// that the manifest names. Neither is needed for a clip, or without such files.
 	Accounts []evidence.StoredSourceManifest
 	Account  func(ctx context.Context, a evidence.StoredSourceManifest) ([]byte, error)
-	Excerpt  Excerpt
-	Facts    Facts
-	Sealer   Sealer
+	// Transcripts are the files of transcripts, by name; see [TranscriptLanguage].
+	Transcripts map[string][]byte
+	Excerpt     Excerpt
+	Facts       Facts
+	Sealer      Sealer
 	// Progress, if not nil, is told how many bytes of media are written and how
 	// many there are in all. It is called from the writing goroutine and must not block.
 	Progress func(done, all int64)

@@ -34,7 +34,7 @@ func (p Profile) Valid() bool { return slices.Contains(Profiles, p) }
 const RoleDefence evidence.Role = "defence"
 
 // viewing are the actions that say what somebody looked at.
-var viewing = []string{"media.deliver", "media.refuse"}
+var viewing = []string{"media.deliver", "media.preview", "media.refuse", "transcript.deliver"}
 
 // Tells reports whether a package of this profile may hold a custody entry.
 func (p Profile) Tells(l custody.Leaf) bool {

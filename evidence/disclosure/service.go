@@ -36,9 +36,11 @@ type Grants interface {
 	// ClipBounds returns what a grant allows in a clip, or a [*evidence.Refusal] if it
 	// is not in force any more.
 	ClipBounds(ctx context.Context, grant evidence.ID) (map[evidence.ID]clip.Bounds, error)
+	// IncludesTranscript reports whether a grant includes the transcript.
+	IncludesTranscript(ctx context.Context, grant evidence.ID) (bool, error)
 }
 
-// Config is what a Service is made of. Every field is required.
+// Config is what a Service is made of. Every field but Transcripts is required.
 type Config struct {
 	Store       Store
 	Objects     Objects
@@ -49,6 +51,8 @@ type Config struct {
 	Access      evidence.Authorizer
 	Grants      Grants
 	Software    string // program and version, as packages name it
+	// Transcripts lends what leaves of them; nil: none leave.
+	Transcripts Transcripts
 }
 
 // Service decides who may have a package and hands it over. Every method asks the

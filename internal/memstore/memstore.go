@@ -20,6 +20,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/evidence/transcript"
 )
 
 // ErrInjected is returned by a method that was told to fail.
@@ -71,6 +72,9 @@ type Store struct {
 	refusals map[string]evidence.Instant
 	calls    []observation.Call
 	notes    []observation.Note
+
+	transcripts []transcript.Version
+	jobs        []evidence.Job
 }
 
 // Start is the server time of a new Store.

@@ -22,7 +22,7 @@ func RunConformance(t *testing.T, open func(testing.TB) *World) {
 	for name, check := range map[string]func(*testing.T, *World){
 		"accounts": checkAccounts, "invitations": checkInvitations, "sign-in": checkSignIn, "tokens": checkTokens, "cases": checkCases, "team": checkTeam, "sheets": checkSheets,
 		"people": checkPeople, "plans": checkPlans, "consents": checkConsents, "grants": checkGrants, "windows": checkWindows, "refusals": checkRefusals,
-		"standing": checkStanding, "observation": checkObservation, "one unit of work": checkUnit,
+		"standing": checkStanding, "observation": checkObservation, "transcripts": checkTranscripts, "one unit of work": checkUnit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := open(t)

@@ -23,6 +23,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/keyed"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
+	"github.com/toldonce/toldonce/evidence/transcript"
 )
 
 // Store is everything that the people's side keeps.
@@ -33,6 +34,11 @@ type Store interface {
 	access.Store
 	keyed.Store
 	observation.Store
+
+	CreateTranscript(ctx context.Context, v transcript.Version, entry custody.Entry) error
+	Transcript(ctx context.Context, id evidence.ID) (transcript.Version, error)
+	Transcripts(ctx context.Context, interview evidence.ID) ([]transcript.Version, error)
+	CertifyTranscript(ctx context.Context, v transcript.Version, entry custody.Entry) error
 }
 
 // World is an agency at work.

@@ -207,12 +207,12 @@ func (s *Store) ConsentHolds(ctx context.Context, interview evidence.ID, purpose
 }
 
 const grantColumns = `id, agency, case_id, interview_id, source, recipient, asked_from, asked_until, bounds_from, bounds_until, tracks, not_before, not_after,
-	purpose, basis, rests_on, consent, state, requested_by, requested_at, approvals, needed, ended_by, ended_at, version, clips`
+	purpose, basis, rests_on, consent, state, requested_by, requested_at, approvals, needed, ended_by, ended_at, version, clips, transcript`
 
 func scanGrant(scan func(...any) error) (g access.Grant, err error) {
 	var tracks, approvals []byte
 	err = scan(&g.ID, &g.Agency, &g.Case, &g.Interview, &g.Source, &g.To, &g.Asked.From, &g.Asked.Until, &g.Bounds.From, &g.Bounds.Until, &tracks, &g.NotBefore, &g.NotAfter,
-		&g.Purpose, &g.Basis, &g.RestsOn, &g.Consent, &g.State, &g.RequestedBy, &g.RequestedAt, &approvals, &g.Needed, &g.EndedBy, &g.EndedAt, &g.Version, &g.Clips)
+		&g.Purpose, &g.Basis, &g.RestsOn, &g.Consent, &g.State, &g.RequestedBy, &g.RequestedAt, &approvals, &g.Needed, &g.EndedBy, &g.EndedAt, &g.Version, &g.Clips, &g.Transcript)
 	if err != nil {
 		return g, err
 	}
@@ -246,9 +246,9 @@ func (s *Store) CreateGrant(ctx context.Context, g access.Grant, entry custody.E
 	}
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		return once(tx.exec(ctx, `INSERT INTO access_grant (`+grantColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`,
 			g.ID, g.Agency, g.Case, g.Interview, g.Source, g.To, g.Asked.From, g.Asked.Until, g.Bounds.From, g.Bounds.Until, tracks, g.NotBefore, g.NotAfter,
-			g.Purpose, g.Basis, g.RestsOn, g.Consent, g.State, g.RequestedBy, g.RequestedAt, approvals, g.Needed, g.EndedBy, g.EndedAt, g.Version, g.Clips))
+			g.Purpose, g.Basis, g.RestsOn, g.Consent, g.State, g.RequestedBy, g.RequestedAt, approvals, g.Needed, g.EndedBy, g.EndedAt, g.Version, g.Clips, g.Transcript))
 	})
 }
 

@@ -11,21 +11,8 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 )
 
-// Job is a piece of work that survives restarts and is done by one node at a time.
-type Job struct {
-	ID      evidence.ID
-	Agency  evidence.ID
-	Kind    string            // names who does it, such as "retention.term"
-	Key     string            // what it is about; at most one unfinished job of a kind has it
-	Payload map[string]string // codes, identifiers and numbers only
-	RunAt   evidence.Instant  // not before
-	Attempt int               // from 1 once claimed
-	Epoch   int64             // grows with each claim; set by ClaimJob
-	Until   evidence.Instant  // when another node may claim it
-}
-
 // AddJob writes a job. While one of its kind and key is unfinished it does nothing.
-func (s *Store) AddJob(ctx context.Context, j Job) error {
+func (s *Store) AddJob(ctx context.Context, j evidence.Job) error {
 	payload, err := json.Marshal(j.Payload)
 	if err != nil {
 		return fmt.Errorf("job %s: %w", j.Kind, err)
@@ -45,7 +32,7 @@ func (s *Store) AddJob(ctx context.Context, j Job) error {
 // that nobody has, for ttl. It returns an error wrapping [evidence.ErrNotFound] if
 // there is none. A job whose node did not finish in time is given out again with a
 // new epoch: work that is done under a claim must bear being done twice.
-func (s *Store) ClaimJob(ctx context.Context, node evidence.ID, ttl time.Duration, kinds ...string) (Job, error) {
+func (s *Store) ClaimJob(ctx context.Context, node evidence.ID, ttl time.Duration, kinds ...string) (evidence.Job, error) {
 	now := evidence.At(s.clock())
 	until := now + evidence.Instant(ttl.Microseconds())
 	var w where
@@ -55,9 +42,9 @@ func (s *Store) ClaimJob(ctx context.Context, node evidence.ID, ttl time.Duratio
 	if s.dialect == postgresDialect {
 		lock = " FOR UPDATE SKIP LOCKED"
 	}
-	var j Job
+	var j evidence.Job
 	err := s.quiet(ctx, func(tx *tx) error {
-		j = Job{}
+		j = evidence.Job{}
 		var payload string
 		err := tx.row(ctx, `UPDATE job SET node = $1, lease_until = $2, epoch = epoch + 1, attempts = attempts + 1, version = version + 1
 			WHERE id = (SELECT id FROM job`+w.String()+` AND state = 'waiting' AND run_at <= $3 AND lease_until <= $3 ORDER BY run_at, id LIMIT 1`+lock+`)
@@ -69,10 +56,10 @@ func (s *Store) ClaimJob(ctx context.Context, node evidence.ID, ttl time.Duratio
 		return json.Unmarshal([]byte(payload), &j.Payload)
 	})
 	if errors.Is(err, evidence.ErrNotFound) {
-		return Job{}, evidence.ErrNotFound
+		return evidence.Job{}, evidence.ErrNotFound
 	}
 	if err != nil {
-		return Job{}, fmt.Errorf("claiming a job: %w", err)
+		return evidence.Job{}, fmt.Errorf("claiming a job: %w", err)
 	}
 	return j, nil
 }
@@ -88,28 +75,28 @@ func anys(list []string) []any {
 // KeepJob extends a claim to ttl from now. It and the methods below return an
 // error wrapping [evidence.ErrConflict] if the job was given to another node since
 // or is finished.
-func (s *Store) KeepJob(ctx context.Context, j Job, ttl time.Duration) (Job, error) {
+func (s *Store) KeepJob(ctx context.Context, j evidence.Job, ttl time.Duration) (evidence.Job, error) {
 	j.Until = evidence.At(s.clock()) + evidence.Instant(ttl.Microseconds())
 	return j, s.moveJob(ctx, j, `lease_until = $3`, j.Until)
 }
 
 // FinishJob ends a job that was done.
-func (s *Store) FinishJob(ctx context.Context, j Job) error {
+func (s *Store) FinishJob(ctx context.Context, j evidence.Job) error {
 	return s.moveJob(ctx, j, `state = 'done', node = '', error_code = '', lease_until = $3`, 0)
 }
 
 // RetryJob gives a job back to be done again, not before at. code says why, in a
 // stable code.
-func (s *Store) RetryJob(ctx context.Context, j Job, at evidence.Instant, code string) error {
+func (s *Store) RetryJob(ctx context.Context, j evidence.Job, at evidence.Instant, code string) error {
 	return s.moveJob(ctx, j, `run_at = $3, error_code = $4, node = '', lease_until = 0`, at, code)
 }
 
 // FailJob ends a job that cannot be done. It stays to be looked at.
-func (s *Store) FailJob(ctx context.Context, j Job, code string) error {
+func (s *Store) FailJob(ctx context.Context, j evidence.Job, code string) error {
 	return s.moveJob(ctx, j, `state = 'failed', error_code = $3, node = ''`, code)
 }
 
-func (s *Store) moveJob(ctx context.Context, j Job, set string, args ...any) error {
+func (s *Store) moveJob(ctx context.Context, j evidence.Job, set string, args ...any) error {
 	return s.quiet(ctx, func(tx *tx) error {
 		n, err := tx.exec(ctx, `UPDATE job SET `+set+`, version = version + 1 WHERE id = $1 AND epoch = $2 AND state = 'waiting'`, append([]any{j.ID, j.Epoch}, args...)...)
 		if err == nil {

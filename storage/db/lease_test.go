@@ -111,11 +111,11 @@ func TestOneOfManyRecordersGetsAnInterview(t *testing.T) {
 func TestJobs(t *testing.T) {
 	each(t, func(t *testing.T, in *installation) {
 		now := evidence.At(in.clock())
-		job := func(kind, key string, at evidence.Instant) Job {
-			return Job{ID: evidence.NewID(), Agency: person.Agency, Kind: kind, Key: key, Payload: map[string]string{"case": key}, RunAt: at}
+		job := func(kind, key string, at evidence.Instant) evidence.Job {
+			return evidence.Job{ID: evidence.NewID(), Agency: person.Agency, Kind: kind, Key: key, Payload: map[string]string{"case": key}, RunAt: at}
 		}
 		one, two := evidence.NewID(), evidence.NewID()
-		for _, j := range []Job{job("a.kind", "late", now+10), job("a.kind", "early", now-10), job("a.kind", "early", now-99), job("b.kind", "early", now-50)} {
+		for _, j := range []evidence.Job{job("a.kind", "late", now+10), job("a.kind", "early", now-10), job("a.kind", "early", now-99), job("b.kind", "early", now-50)} {
 			if err := in.AddJob(t.Context(), j); err != nil {
 				t.Fatal(err)
 			}
@@ -184,7 +184,7 @@ func TestEachJobIsGivenToOneNode(t *testing.T) {
 	each(t, func(t *testing.T, in *installation) {
 		const jobs = 12
 		for i := range jobs {
-			if err := in.AddJob(t.Context(), Job{ID: evidence.NewID(), Kind: "a.kind", Key: string(rune('a' + i))}); err != nil {
+			if err := in.AddJob(t.Context(), evidence.Job{ID: evidence.NewID(), Kind: "a.kind", Key: string(rune('a' + i))}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -66,6 +66,9 @@ type World struct {
 	Checkpoints *custody.Checkpointer
 	Agency      evidence.ID
 
+	// Transcripts go into every package that is written; nil: none.
+	Transcripts map[string][]byte
+
 	logSigner, logVerifier string // keys of the log
 }
 
@@ -449,7 +452,7 @@ func (w *World) WritePackage(t testing.TB, r *Recording, out io.Writer, fields .
 	written, err := disclosure.Package{
 		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test", Profile: disclosure.ProfileFull,
 		Recording: r.Sealed, Segments: r.Segments, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority,
-		Facts: r.Facts(),
+		Facts: r.Facts(), Transcripts: w.Transcripts,
 	}.Write(t.Context(), out)
 	check(t, err)
 	return written
@@ -478,7 +481,7 @@ func (w *World) WriteClip(t testing.TB, r *Recording, asked clip.Asked, out io.W
 	check(t, err)
 	written, err := disclosure.Package{
 		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test", Profile: disclosure.ProfileFull,
-		Recording: r.Sealed, Clip: &c, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority, Facts: r.Facts(),
+		Recording: r.Sealed, Clip: &c, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority, Facts: r.Facts(), Transcripts: w.Transcripts,
 	}.Write(t.Context(), out)
 	check(t, err)
 	return written

@@ -37,6 +37,7 @@ func (e *examination) custody() {
 	positions := e.inclusion(files[disclosure.ProofsFile], leaves, cp, ok)
 	e.openings(files[disclosure.OpeningsFile], leaves, positions)
 	e.sealEntry(leaves)
+	e.transcriptEntries(leaves)
 }
 
 // sealEntry asks whether the log says that this manifest was sealed. Without it,

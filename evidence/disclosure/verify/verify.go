@@ -102,6 +102,7 @@ func (e *examination) run() {
 	}
 	e.bag()
 	e.packageSeal()
+	e.transcripts()
 	e.accounts()
 	e.mediaFiles()
 	e.signedFrames()
