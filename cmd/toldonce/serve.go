@@ -343,7 +343,7 @@ func software() string { return "toldonce " + version() }
 // edge is what the web server is made of.
 func (s *server) edge(o serveOptions, config *tls.Config, clock evidence.Clock) web.Config {
 	return web.Config{
-		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Retention: s.retention,
+		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Transcripts: s.transcripts, Retention: s.retention,
 		Recording: s.recorder, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(), OutsideTime: o.timestamp != "",
 		BaseURL: s.url, TLS: config, TrustedProxies: o.proxies, MetricsToken: o.metrics,
 		Probes: []web.Probe{
