@@ -14,7 +14,7 @@ type Sheet struct {
 	Case       CaseRef          `json:"case" doc:"Case file."`
 	Person     *PersonRef       `json:"person,omitempty" doc:"Whom it concerns."`
 	Interview  evidence.ID      `json:"interview_id,omitempty" doc:"Interview, if it concerns one."`
-	Kind       string           `json:"kind" enum:"intake,stage,identification,reflection,service,duty,document,contradiction,appointment,outsider,presence,companion,danger" doc:"What it is about."`
+	Kind       string           `json:"kind" enum:"intake,stage,identification,reflection,service,duty,document,contradiction,appointment,outsider,presence,companion,danger,ruling,supplement" doc:"What it is about."`
 	Content    casefile.Content `json:"content" doc:"What stands in it: the one member that the kind names. Of a document, neither its key nor where it lies."`
 	ForAccount *AccountRef      `json:"for,omitempty" doc:"Whose duty it is, by name."`
 	ForRole    evidence.Role    `json:"for_role,omitempty" doc:"Whose duty it is, by role on the case."`

@@ -69,6 +69,7 @@ const (
 	FileClose        = "file.close"        // sheet: what came of it
 	SeparationRead   = "separation.read"   // case: who belongs to a suspect, and where he is
 	SeparationWrite  = "separation.write"  // case
+	RulingWrite      = "ruling.write"      // case: what a court decided about a recording
 	SeparationDecide = "separation.decide" // case: uphold, dismiss or lift
 	DangerRaise      = "danger.raise"      // interview: immediate danger was disclosed
 

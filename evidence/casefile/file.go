@@ -39,7 +39,9 @@ func writeAction(kind SheetKind) string {
 	switch kind {
 	case SheetAppointment, SheetOutsider:
 		return access.SeparationWrite
-	case SheetIntake, SheetReflection, SheetDuty, SheetCompanion, SheetPresence:
+	case SheetRuling:
+		return access.RulingWrite
+	case SheetIntake, SheetReflection, SheetDuty, SheetCompanion, SheetPresence, SheetSupplement:
 		return access.FileManage
 	}
 	return access.FileWrite
@@ -93,8 +95,35 @@ func (s *Service) Write(ctx context.Context, actor evidence.Actor, in NewEntry) 
 		if err := s.notAnOutsider(ctx, c.ID, in.Content.Presence.Name); err != nil {
 			return Sheet{}, err
 		}
+	case SheetRuling, SheetSupplement:
+		if err := s.ofExhibit(ctx, sheet); err != nil {
+			return Sheet{}, err
+		}
 	}
 	return sheet, s.save(ctx, actor, access.FileWrite, "", sheets...)
+}
+
+// ofExhibit checks what a ruling or a supplement is about: a recording that is
+// sealed, or an earlier interview of the same person.
+func (s *Service) ofExhibit(ctx context.Context, sheet Sheet) error {
+	if sheet.Interview == "" {
+		return invalid("sheet.interview", "Choose an interview of this case.", "")
+	}
+	iv, err := s.Store.Interview(ctx, sheet.Interview)
+	if err != nil {
+		return err
+	}
+	if r := sheet.Content.Ruling; r != nil {
+		if iv.State != evidence.StateSealed || r.Decided > sheet.At {
+			return invalid("sheet.ruling.sealed", "A court has decided, in the past, about a recording that is sealed.", "")
+		}
+		return nil
+	}
+	of, err := s.Store.Interview(ctx, sheet.Content.Supplement.Of)
+	if err != nil || of.Case != iv.Case || of.Person != iv.Person || of.Number >= iv.Number {
+		return invalid("sheet.supplement.of", "Choose an earlier interview of the same person.", "P3")
+	}
+	return nil
 }
 
 // sheet fills in a sheet and checks what it refers to.

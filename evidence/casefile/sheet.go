@@ -25,11 +25,13 @@ const (
 	SheetPresence       SheetKind = "presence"       // somebody at an interview
 	SheetCompanion      SheetKind = "companion"      // a companion's place at an interview, or her exclusion
 	SheetDanger         SheetKind = "danger"         // immediate danger was disclosed
+	SheetRuling         SheetKind = "ruling"         // what a court decided about a recording
+	SheetSupplement     SheetKind = "supplement"     // an interview that supplements an earlier one
 )
 
 // SheetKinds lists every kind, in the order in which pages show them.
 var SheetKinds = []SheetKind{SheetIntake, SheetStage, SheetIdentification, SheetReflection, SheetService, SheetDuty, SheetDocument, SheetContradiction,
-	SheetAppointment, SheetOutsider, SheetPresence, SheetCompanion, SheetDanger}
+	SheetAppointment, SheetOutsider, SheetPresence, SheetCompanion, SheetDanger, SheetRuling, SheetSupplement}
 
 // FieldSheet is the field under which the log commits to what stands in a sheet.
 const FieldSheet = "sheet"
@@ -90,6 +92,8 @@ type Content struct {
 	Presence       *Attendance     `json:"presence,omitempty"`
 	Companion      *Companion      `json:"companion,omitempty"`
 	Danger         *Danger         `json:"danger,omitempty"`
+	Ruling         *Ruling         `json:"ruling,omitempty"`
+	Supplement     *Supplement     `json:"supplement,omitempty"`
 }
 
 // Intake says who referred the case, and how.
@@ -203,13 +207,32 @@ type Danger struct {
 	Action     string        `json:"action,omitempty" maxLength:"2000" doc:"What is needed now. Nothing of what was said."`
 }
 
+// Ruling is what a court decided about the recording of an interview. A later
+// ruling does not take an earlier one back: both stand, each with its date.
+type Ruling struct {
+	Outcome   string           `json:"outcome" enum:"admitted,excluded,edited" doc:"admitted: as it is; excluded: not as evidence; edited: only as the order says."`
+	Court     string           `json:"court" maxLength:"200" doc:"Which court."`
+	Reference string           `json:"reference" maxLength:"200" doc:"Number of the decision."`
+	Decided   evidence.Instant `json:"decided" doc:"When, microseconds since 1970 UTC."`
+	Exhibit   string           `json:"exhibit,omitempty" maxLength:"40" doc:"The exhibit number that the court gave it."`
+	Terms     string           `json:"terms,omitempty" maxLength:"2000" doc:"What is to be left out or changed; required for edited."`
+}
+
+// Supplement says that an interview was held to add to an earlier one of the same
+// person, so that a court meets neither without the other.
+type Supplement struct {
+	Of  evidence.ID `json:"of" maxLength:"64" doc:"The earlier interview."`
+	Why string      `json:"why" maxLength:"2000" doc:"What it adds."`
+}
+
 // kind is the kind of the one field that is set; empty if it is not exactly one.
 func (c Content) kind() SheetKind {
 	var kinds []SheetKind
 	for kind, set := range map[SheetKind]bool{SheetIntake: c.Intake != nil, SheetStage: c.Stage != nil, SheetIdentification: c.Identification != nil,
 		SheetReflection: c.Reflection != nil, SheetService: c.Service != nil, SheetDuty: c.Duty != nil, SheetDocument: c.Document != nil,
 		SheetContradiction: c.Contradiction != nil, SheetAppointment: c.Appointment != nil, SheetOutsider: c.Outsider != nil,
-		SheetPresence: c.Presence != nil, SheetCompanion: c.Companion != nil, SheetDanger: c.Danger != nil} {
+		SheetPresence: c.Presence != nil, SheetCompanion: c.Companion != nil, SheetDanger: c.Danger != nil,
+		SheetRuling: c.Ruling != nil, SheetSupplement: c.Supplement != nil} {
 		if set {
 			kinds = append(kinds, kind)
 		}
@@ -302,6 +325,17 @@ func (c Content) check() error {
 	case SheetDanger:
 		if len(c.Danger.Recipients) == 0 {
 			return bad("danger", "Name who is to be told.", "")
+		}
+	case SheetRuling:
+		switch r := c.Ruling; {
+		case !one(r.Outcome, "admitted", "excluded", "edited") || line(r.Court) == "" || line(r.Reference) == "" || r.Decided <= 0:
+			return bad("ruling", "Say what which court decided, when, and under which number.", "")
+		case r.Outcome == "edited" && prose(r.Terms) == "":
+			return bad("ruling.terms", "Say what the order leaves out or changes.", "")
+		}
+	case SheetSupplement:
+		if c.Supplement.Of == "" || prose(c.Supplement.Why) == "" {
+			return bad("supplement", "Choose the earlier interview, and say what this one adds.", "")
 		}
 	case SheetStage:
 	default:

@@ -68,8 +68,8 @@ func (p Package) caseGraph(m evidence.Manifest, media []MediaFile, b *bag) ([]by
 		}})
 	}
 	exhibit := node{"uco-core:object": refs(files), "case-investigation:rootExhibitNumber": string(m.Recording), "case-investigation:wasDerivedFrom": ref(source)}
-	if p.Facts.Exhibit != "" {
-		exhibit["case-investigation:exhibitNumber"] = p.Facts.Exhibit
+	if number := p.exhibitNumber(); number != "" {
+		exhibit["case-investigation:exhibitNumber"] = number
 	}
 	g.add(record, "case-investigation:ProvenanceRecord", exhibit)
 	objects := append([]string{source, record}, files...)

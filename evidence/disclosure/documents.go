@@ -22,7 +22,7 @@ const (
 var DocumentNames = documentNames()
 
 func documentNames() []string {
-	names := []string{CaseFile, ReceiptsFile, PlayerFile}
+	names := []string{CaseFile, ReceiptsFile, ExhibitFile, PlayerFile}
 	for _, l := range lang.Languages {
 		names = append(names, ReportFile(l), CertificateFile(l))
 	}
@@ -61,6 +61,13 @@ func (p Package) documents(m evidence.Manifest, media []MediaFile, b *bag) (map[
 		files[ReceiptsFile] = receipts
 	}
 	maps.Copy(files, p.Transcripts)
+	exhibit, err := p.exhibit(m)
+	if err != nil {
+		return nil, err
+	}
+	if exhibit != nil {
+		files[ExhibitFile] = exhibit
+	}
 	return files, nil
 }
 

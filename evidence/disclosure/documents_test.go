@@ -31,7 +31,8 @@ func TestReportsSayWhatHappened(t *testing.T) {
 	}})
 	files := w.Package(t, r)
 	for l, want := range map[string][]string{
-		"en": {"P-17/2026", "PP-2026-0815", "Wren", "interpreter, from 0:00:00.000", "rapport", "packets lost", "close-up-video-part01-init0.mp4", r.Manifest.Tree.Root[:20]},
+		"en": {"P-17/2026", "PP-2026-0815", "Wren", "interpreter, from 0:00:00.000", "rapport", "packets lost", "close-up-video-part01-init0.mp4", r.Manifest.Tree.Root[:20],
+			"in an edited version only (Court of Plover, K 12/26)", "without the name of the school", "supplements this one"},
 		"sq": {"përkthyes", "Çfarë nuk tregon kjo"},
 		"sr": {"prevodilac", "Šta ovo ne pokazuje"},
 	} {
@@ -152,7 +153,7 @@ func TestCaseGraphHasItsShape(t *testing.T) {
 // address, not a receipt's words (P32). PDFs are searched as text.
 func TestAProtectedPackageHoldsNothingProtected(t *testing.T) {
 	s := newStage(t)
-	protected := []string{"Wren", "PP-2026-0815", "because of", "order 17", "192.0.2.7", "192.0.2.9", "guardian-of-wren"}
+	protected := []string{"Wren", "PP-2026-0815", "because of", "order 17", "192.0.2.7", "192.0.2.9", "guardian-of-wren", "Plover", "K 12/26", "the school", "X-9"}
 	ask := func(profile disclosure.Profile, reasons bool) (disclosure.Export, error) {
 		return s.Request(t.Context(), s.alone, s.Held.ID, disclosure.Request{Clear: true, Reason: "guardian-of-wren asked", Profile: profile, Reasons: reasons, Exhibit: "P-1"})
 	}
@@ -180,6 +181,12 @@ func TestAProtectedPackageHoldsNothingProtected(t *testing.T) {
 			}
 		}
 		receipts := string(files[disclosure.ReceiptsFile])
+		var x disclosure.Exhibit
+		if err := json.Unmarshal(files[disclosure.ExhibitFile], &x); err != nil || len(x.Rulings) != 1 || x.Rulings[0].Outcome != "edited" || len(x.SupplementedBy) != 1 {
+			t.Errorf("%s: %v %+v", profile, err, x)
+		} else if committed := x.Rulings[0].Texts != "" && x.Rulings[0].Court == ""; committed != (profile == disclosure.ProfileProtected) {
+			t.Errorf("%s: %+v", profile, x)
+		}
 		if committed := strings.Contains(receipts, `"receipt":"`) && !strings.Contains(receipts, "purposes"); committed != (profile == disclosure.ProfileProtected) {
 			t.Errorf("%s: receipts %s", profile, receipts)
 		}

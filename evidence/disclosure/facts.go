@@ -20,6 +20,11 @@ type Facts struct {
 	Reference evidence.Opening
 	// Receipts are the consent records of the person, the oldest first.
 	Receipts []Receipt
+	// Rulings are what courts decided about the recording, in any order.
+	Rulings []Ruling
+	// Supplements are the earlier interviews that this one adds to, SupplementedBy
+	// the later ones that add to it.
+	Supplements, SupplementedBy []evidence.ID
 	// Salt makes a salt for a commitment that the agency, and nobody else, can
 	// open later. See [ReceiptSalt].
 	Salt func(label string) string

@@ -21,6 +21,7 @@ var words = map[string]string{
 	"source-left": "source left", "init-changed": "set-up of the picture or sound changed", "restart": "recorder restarted", "consent-ended": "consent ended",
 	"storage": "storage", "clock-step": "clock was set", "packet-loss": "packets lost on the way", "capture-stall": "camera or microphone stalled",
 	"source-away": "source away", "damaged": "damaged on the way", "audio": "sound", "video": "picture",
+	"admitted": "admitted as it is", "excluded": "excluded", "edited": "admitted in an edited version only",
 	"introduction": "introduction", "ground-rules": "ground rules", "rapport": "rapport", "substantive": "substantive phase", "closure": "closure",
 }
 
@@ -40,8 +41,8 @@ func (f paperFacts) report(l lang.Language) ([]byte, error) {
 		title = l.T("Report on a clip of an interview recording")
 	}
 	p := paper.New(title, trust.Organisation+" · "+string(f.pkg.Export), string(l), f.pkg.CreatedAt.Time())
-	if f.pkg.Facts.Exhibit != "" {
-		p.Fact(l.T("Exhibit"), f.pkg.Facts.Exhibit)
+	if number := f.pkg.exhibitNumber(); number != "" {
+		p.Fact(l.T("Exhibit"), number)
 	}
 	if ref := f.pkg.reference(); ref != "" {
 		p.Fact(l.T("Case number"), ref)
@@ -67,6 +68,8 @@ func (f paperFacts) report(l lang.Language) ([]byte, error) {
 	} else {
 		p.Text(l.T("This is a clip of whole segments of a sealed recording: nothing was encoded again, and each segment proves that it stands in the seal."))
 	}
+
+	f.exhibit(p, l)
 
 	p.Heading(l.T("Persons present"))
 	here := f.present(l)
@@ -161,8 +164,8 @@ func (f paperFacts) certificate(l lang.Language) ([]byte, error) {
 	p := paper.New(l.T("Draft: certificate of a qualified person"), trust.Organisation+" · "+string(f.pkg.Export), string(l), f.pkg.CreatedAt.Time())
 	p.Strong(l.T("This is a draft. It certifies nothing until a qualified person has checked it, corrected it and signed it."))
 	p.Heading(l.T("The record"))
-	if f.pkg.Facts.Exhibit != "" {
-		p.Fact(l.T("Exhibit"), f.pkg.Facts.Exhibit)
+	if number := f.pkg.exhibitNumber(); number != "" {
+		p.Fact(l.T("Exhibit"), number)
 	}
 	p.Fact(l.T("Package"), string(f.pkg.Export))
 	p.Fact(l.T("Recording"), string(f.m.Recording))

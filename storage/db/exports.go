@@ -8,6 +8,7 @@ import (
 
 	"github.com/toldonce/toldonce/consent"
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 )
@@ -93,7 +94,28 @@ func (s *Store) Facts(ctx context.Context, interview evidence.ID) (disclosure.Fa
 		f.Receipts = append(f.Receipts, receipt(r, interview))
 	}
 	slices.SortFunc(f.Receipts, func(a, b disclosure.Receipt) int { return strings.Compare(string(a.Record), string(b.Record)) })
-	return f, nil
+	return f, s.exhibit(ctx, iv, &f)
+}
+
+// exhibit adds what courts decided about a recording, and which interviews belong
+// with it.
+func (s *Store) exhibit(ctx context.Context, iv evidence.Interview, f *disclosure.Facts) error {
+	sheets, err := s.Sheets(ctx, casefile.SheetFilter{Case: iv.Case, Kinds: []casefile.SheetKind{casefile.SheetRuling, casefile.SheetSupplement}})
+	if err != nil {
+		return err
+	}
+	for _, sheet := range sheets {
+		switch ruling, supplement := sheet.Content.Ruling, sheet.Content.Supplement; {
+		case ruling != nil && sheet.Interview == iv.ID:
+			f.Rulings = append(f.Rulings, disclosure.Ruling{ID: sheet.ID, Outcome: ruling.Outcome, Decided: ruling.Decided, Recorded: sheet.At,
+				Court: ruling.Court, Reference: ruling.Reference, Exhibit: ruling.Exhibit, Terms: ruling.Terms})
+		case supplement != nil && sheet.Interview == iv.ID:
+			f.Supplements = append(f.Supplements, supplement.Of)
+		case supplement != nil && supplement.Of == iv.ID:
+			f.SupplementedBy = append(f.SupplementedBy, sheet.Interview)
+		}
+	}
+	return nil
 }
 
 // receipt leaves out of a consent record what words say and whom they name.

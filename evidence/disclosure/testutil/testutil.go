@@ -462,6 +462,9 @@ func (w *World) WritePackage(t testing.TB, r *Recording, out io.Writer, fields .
 func (r *Recording) Facts() disclosure.Facts {
 	return disclosure.Facts{
 		Exhibit: "P-17/2026", Person: "Wren", Reference: r.Reference,
+		Rulings: []disclosure.Ruling{{ID: evidence.NewID(), Outcome: "edited", Decided: r.Manifest.StoppedAt, Recorded: r.Manifest.StoppedAt + 1,
+			Court: "Court of Plover", Reference: "K 12/26", Exhibit: "X-9", Terms: "without the name of the school"}},
+		SupplementedBy: []evidence.ID{evidence.NewID()},
 		Receipts: []disclosure.Receipt{{
 			Record: evidence.NewID(), Controller: r.Manifest.Agency, Interview: r.Manifest.Interview, Decision: "given",
 			Purposes: []disclosure.ReceiptPurpose{{Purpose: "record", Version: 1}}, GivenBy: "guardian", Form: "written", Basis: "consent", Language: "sq", TextVersion: 1,

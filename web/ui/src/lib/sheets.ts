@@ -23,7 +23,7 @@ const choice = (name: string, label: () => string, ...options: string[]): Field 
 const time = (name: string, label: () => string, optional = false): Field => ({ name, label, type: 'time', optional });
 const check = (name: string, label: () => string): Field => ({ name, label, type: 'check', optional: true });
 
-export const fields: Record<Exclude<Kind, 'stage' | 'document' | 'danger'>, readonly Field[]> = {
+export const fields: Record<Exclude<Kind, 'stage' | 'document' | 'danger' | 'supplement'>, readonly Field[]> = {
   intake: [
     choice('from', m.field_from_whom, 'institution', 'law_enforcement', 'ngo', 'citizen'),
     choice('how', m.field_how, 'in_person', 'telephone', 'letter', 'hotline', 'other'),
@@ -66,6 +66,14 @@ export const fields: Record<Exclude<Kind, 'stage' | 'document' | 'danger'>, read
     lines('reason', m.field_reason, true),
     text('by', m.field_by, true),
   ],
+  ruling: [
+    choice('outcome', m.field_outcome, 'admitted', 'excluded', 'edited'),
+    text('court', m.field_court),
+    text('reference', m.field_reference),
+    time('decided', m.field_decided),
+    text('exhibit', m.field_exhibit, true),
+    lines('terms', m.field_terms, true),
+  ],
 };
 
 const titles: Record<Kind, () => string> = {
@@ -82,6 +90,8 @@ const titles: Record<Kind, () => string> = {
   presence: m.sheet_presence,
   companion: m.sheet_companion,
   danger: m.sheet_danger,
+  ruling: m.sheet_ruling,
+  supplement: m.sheet_supplement,
 };
 
 export const kindWord = (kind: string) => (titles as Partial<Record<string, () => string>>)[kind]?.() ?? kind;
@@ -97,6 +107,7 @@ const words: Record<string, () => string> = {
   self: m.opt_self, kin: m.opt_kin, counsel: m.opt_counsel, guardian: m.opt_guardian,
   person: m.opt_person, interviewer: m.opt_interviewer, second_interviewer: m.opt_second_interviewer, observer: m.opt_observer,
   psychologist: m.opt_psychologist, intermediary: m.opt_intermediary, companion: m.opt_companion, technician: m.opt_technician,
+  admitted: m.opt_admitted, excluded: m.opt_excluded, edited: m.opt_edited,
 };
 
 export const optionWord = (code: string) => words[code]?.() ?? code;
@@ -134,6 +145,8 @@ export function facts(sheet: Sheet): { label: string; value: string }[] {
       return [{ label: m.file_document(), value: sheet.content.document?.name ?? '' }];
     case 'danger':
       return sheet.content.danger?.action ? [{ label: m.field_text(), value: sheet.content.danger.action }] : [];
+    case 'supplement':
+      return [{ label: m.field_adds(), value: sheet.content.supplement?.why ?? '' }];
     case 'duty':
       return [{ label: m.field_text(), value: dutyWords(sheet) }];
     default:
