@@ -77,3 +77,22 @@ test('thumbnails and loudness along the line, and the check that opens its proof
   await expectAccessible(page);
   await picture(page, 'review-proof');
 });
+
+test('a prosecutor notes what a court decided about a recording', async ({ person, complaints }) => {
+  complaints.expect(/422/);
+  const { page } = await person('prosecutor');
+  await page.goto(`/interviews/${demo.sealed_interview_id}`);
+  await page.getByRole('button', { name: t('ruling_note') }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel(t('field_outcome')).selectOption('edited');
+  await dialog.getByLabel(t('field_court'), { exact: true }).fill('Basic court');
+  await dialog.getByLabel(t('field_reference'), { exact: true }).fill('P 12/26');
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: t('ruling_note') }).click();
+  await expect(dialog.getByText(t('reason_ruling_terms'))).toBeVisible();
+  await dialog.getByLabel(t('field_terms')).fill('Without the name of the school.');
+  await dialog.getByRole('button', { name: t('ruling_note') }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText(t('ruling_minds'))).toBeVisible();
+  await picture(page, 'interview-ruling');
+});

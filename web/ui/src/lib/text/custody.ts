@@ -83,6 +83,7 @@ const sentences: Record<string, Write> = {
   'person.link': (who, e, n) => m.log_person_link({ who, person: n.person(e.subject_id ?? '') ?? m.somebody_on_case() }),
 
   'person.words': (who) => m.log_file_write({ who, what: m.case_file() }),
+  'ruling.write': (who) => m.log_file_write({ who, what: m.sheet_ruling() }),
   'separation.write': (who) => m.log_file_write({ who, what: m.apart_title() }),
   'separation.decide': (who) => m.log_separation_decide({ who }),
   'file.write': (who, e) => m.log_file_write({ who, what: kindWord(detail(e, 'kind')) }),
