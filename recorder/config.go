@@ -26,6 +26,9 @@ type Config struct {
 	// Reserve is how many bytes of disk are kept allocated for recording on
 	// when the disk is full. 0 keeps none.
 	Reserve int64
+	// Limit is how many bytes of disk the journals and the reserve may take
+	// together: beyond it the disk counts as full. 0: what the disk has.
+	Limit int64
 	// Backlog bounds, for each recording, the bytes of captured frames, and again
 	// those of segments, that wait in memory while the disk takes nothing. What
 	// comes beyond it is a gap of cause "storage-full". Default 64 MiB.

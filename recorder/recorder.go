@@ -71,7 +71,7 @@ func (r *Recorder) open(ctx context.Context) error {
 		}
 	}
 	r.spool, err = spool.Open(spool.Config{
-		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Backlog: r.cfg.Backlog, Clock: r.cfg.Clock,
+		Dir: r.cfg.SpoolDir, Keys: r.cfg.Keys, Objects: r.cfg.Objects, Reserve: r.cfg.Reserve, Limit: r.cfg.Limit, Backlog: r.cfg.Backlog, Clock: r.cfg.Clock,
 		OnAlarm: func(a spool.Alarm, cause error) {
 			r.log.Warn("spool", "alarm", a.Code, "raised", a.Raised, "err", cause)
 			r.watchers.touchAll()

@@ -99,6 +99,10 @@ type StorageStatus struct {
 	// FreeMinutes is how long recording can go on if nothing is uploaded; -1 if
 	// not known.
 	FreeMinutes int64 `json:"spool_free_minutes"`
+	// ReserveBytes is what is left of the disk that is kept for when it is full, and
+	// ReserveMinutes how long that alone lasts; -1 if not known.
+	ReserveBytes   int64 `json:"spool_reserve_bytes"`
+	ReserveMinutes int64 `json:"spool_reserve_minutes"`
 }
 
 // Alarm is something that a person must know now. Code is stable and pages
@@ -177,7 +181,7 @@ func (r *Recorder) Status(ctx context.Context, interview evidence.ID) (Status, e
 
 func (r *Recorder) storage() StorageStatus {
 	space := r.spool.Space()
-	return StorageStatus{FreeBytes: space.FreeBytes, FreeMinutes: space.Minutes}
+	return StorageStatus{FreeBytes: space.FreeBytes, FreeMinutes: space.Minutes, ReserveBytes: space.ReserveBytes, ReserveMinutes: space.ReserveMinutes}
 }
 
 // status puts together what can be seen now.

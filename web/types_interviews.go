@@ -205,10 +205,12 @@ type FrameCounts struct {
 
 // StorageStatus says where an interview's segments are.
 type StorageStatus struct {
-	Durable     int64 `json:"durable_segments" doc:"In the object store, and known to the database."`
-	Pending     int64 `json:"pending_segments" doc:"In the encrypted journal on disk, not yet in the store."`
-	FreeBytes   int64 `json:"spool_free_bytes" doc:"Free space of the journal's disk, bytes."`
-	FreeMinutes int64 `json:"spool_free_minutes" doc:"How long recording can go on if nothing is stored, minutes; -1 if not known."`
+	Durable        int64 `json:"durable_segments" doc:"In the object store, and known to the database."`
+	Pending        int64 `json:"pending_segments" doc:"In the encrypted journal on disk, not yet in the store."`
+	FreeBytes      int64 `json:"spool_free_bytes" doc:"Free space of the journal's disk, bytes."`
+	FreeMinutes    int64 `json:"spool_free_minutes" doc:"How long recording can go on if nothing is stored, minutes; -1 if not known."`
+	ReserveBytes   int64 `json:"spool_reserve_bytes" doc:"What is left of the disk that is kept for recording on when it is full, bytes."`
+	ReserveMinutes int64 `json:"spool_reserve_minutes" doc:"How long that reserve alone lasts, minutes; -1 if not known."`
 }
 
 // Alarm needs somebody's attention.

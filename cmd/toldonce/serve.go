@@ -43,6 +43,7 @@ type serveOptions struct {
 	turnAddr  string
 	turnHost  string
 	reserve   int64 // MiB of disk kept for recording on when it is full
+	limit     int64 // MiB of disk that journals and reserve may take; 0: any
 	proxies   []string
 	timestamp string // address of an outside timestamp authority; empty: none
 	metrics   string // bearer token of /metrics; empty: this machine only
@@ -103,6 +104,7 @@ func addServeFlags(opt *options, cmd *cobra.Command, o *serveOptions) {
 	f.StringVar(&o.turnAddr, "turn-addr", env("TOLDONCE_TURN_ADDR", ""), "UDP and TCP address of a built-in TURN relay for closed networks (TOLDONCE_TURN_ADDR; default: none)")
 	f.StringVar(&o.turnHost, "turn-host", env("TOLDONCE_TURN_HOST", ""), "name or address under which cameras reach the relay (TOLDONCE_TURN_HOST; default: that of --public-url)")
 	f.Int64Var(&o.reserve, "spool-reserve", 1024, "MiB of disk to keep for recording on when the disk is full: 1024 last four cameras about 20 minutes")
+	f.Int64Var(&o.limit, "spool-limit", 0, "most MiB of disk that the journals and their reserve may take together, more than the reserve: beyond it the disk counts as full (default: what the disk has)")
 	f.StringSliceVar(&o.proxies, "trusted-proxy", splitList(env("TOLDONCE_TRUSTED_PROXY", "")), "addresses of proxies whose word on the client's address is taken (TOLDONCE_TRUSTED_PROXY; default: none)")
 	f.StringVar(&o.timestamp, "timestamp-url", env("TOLDONCE_TIMESTAMP_URL", ""), "address of an outside timestamp authority (RFC 3161), which the trust file must name: see 'toldonce trust add-authority' (TOLDONCE_TIMESTAMP_URL; default: the built-in one alone)")
 	f.StringSliceVar(&o.mediaIPs, "media-ip", splitList(env("TOLDONCE_MEDIA_IP", "")), "addresses to announce to cameras in place of the machine's own (TOLDONCE_MEDIA_IP)")
@@ -145,6 +147,9 @@ type server struct {
 func serve(ctx context.Context, o serveOptions, clock evidence.Clock, log *slog.Logger, ready func(*server) error) (err error) {
 	if o.data == "" {
 		return usagef("--data is missing: name the data folder")
+	}
+	if o.limit != 0 && o.limit <= o.reserve {
+		return usagef("--spool-limit has to be more than --spool-reserve (%d MiB), or nothing is left to record to", o.reserve)
 	}
 	l, err := at(o.data)
 	if err != nil {
@@ -204,6 +209,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	media.Store, media.Objects, media.Keys, media.Seal = s.db, s.objects, s.keys, s.seal
 	media.Gate, media.Facts, media.Clock = s.consent, s, clock
 	media.SpoolDir, media.Reserve, media.Retention = s.layout.spool(), o.reserve<<20, s.in.retention()
+	media.Limit = o.limit << 20
 	media.Software, media.Logger = software(), s.log
 	if s.recorder, err = recorder.New(ctx, media); err != nil {
 		return fmt.Errorf("starting the recorder: %w", err)

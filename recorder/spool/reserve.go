@@ -41,6 +41,7 @@ type Space struct {
 type reserve struct {
 	root   *os.Root
 	target int64 // slack included
+	quota  *quota
 	free   func() (int64, error)
 	clock  func() time.Time
 	state  func(err error) // told whether the reserve is being used up
@@ -54,7 +55,7 @@ type reserve struct {
 }
 
 // openReserve allocates the reserve, or as much of it as there is room for.
-func openReserve(root *os.Root, target int64, clock func() time.Time, state func(error)) (*reserve, error) {
+func openReserve(root *os.Root, target int64, limit *quota, clock func() time.Time, state func(error)) (*reserve, error) {
 	f, err := root.OpenFile(reserveFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the reserve: %w", err)
@@ -65,8 +66,14 @@ func openReserve(root *os.Root, target int64, clock func() time.Time, state func
 	}
 	now := clock()
 	target += slack
-	r := &reserve{root: root, target: target, clock: clock, state: state, file: f, size: info.Size(), since: now, ticked: now}
-	r.free = func() (int64, error) { return freeBytes(f) }
+	r := &reserve{root: root, target: target, quota: limit, clock: clock, state: state, file: f, size: info.Size(), since: now, ticked: now}
+	r.free = func() (int64, error) {
+		disk, err := freeBytes(f)
+		if err != nil {
+			return 0, err
+		}
+		return limit.free(disk)
+	}
 	if r.size > target {
 		if err := f.Truncate(target); err != nil {
 			return nil, errors.Join(fmt.Errorf("shrinking the reserve: %w", err), f.Close())
@@ -84,7 +91,7 @@ func openReserve(root *os.Root, target int64, clock func() time.Time, state func
 func (r *reserve) grow(to int64) {
 	for r.size < to {
 		step := min(to-r.size, reserveStep)
-		if err := allocate(r.file, r.size, step); err != nil {
+		if err := r.quota.add(step, func() error { return allocate(r.file, r.size, step) }); err != nil {
 			r.file.Truncate(r.size) // what a failed step left
 			return
 		}

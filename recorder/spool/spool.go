@@ -40,6 +40,10 @@ type Config struct {
 	// full. 0: none. (64 KiB are held in any case, so that there is always room
 	// to write down what may be removed.)
 	Reserve int64
+	// Limit is how many bytes of disk the journals and the reserve may take
+	// together; beyond it writing fails as on a full disk. 0: what the disk has.
+	// Keys and names, some hundred bytes an interview, are made in any case.
+	Limit int64
 	// Interval is how long records are collected before they are written and
 	// synced together. Default 200 ms, so that with the sync itself groups are
 	// at most 250 ms apart on a healthy disk.
@@ -140,7 +144,12 @@ func (s *Spool) start() error {
 	if err := lockFile(lock); err != nil {
 		return fmt.Errorf("%w: another process uses it: %v", evidence.ErrConflict, err)
 	}
-	s.reserve, err = openReserve(s.root, s.config.Reserve, s.config.Clock, func(err error) {
+	limit, err := newQuota(s.root, s.config.Limit)
+	if err != nil {
+		return err
+	}
+	s.config.create = limit.under(s.config.create)
+	s.reserve, err = openReserve(s.root, s.config.Reserve, limit, s.config.Clock, func(err error) {
 		s.alarms.set(AlarmReserve, "", err)
 	})
 	if err != nil {

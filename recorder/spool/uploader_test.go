@@ -440,7 +440,7 @@ func TestSpaceRate(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
 	must(t, err)
 	defer root.Close()
-	r, err := openReserve(root, 1<<20, func() time.Time { return now }, func(error) {})
+	r, err := openReserve(root, 1<<20, nil, func() time.Time { return now }, func(error) {})
 	must(t, err)
 	defer r.close()
 	r.free = func() (int64, error) { return 600_000_000, nil }
@@ -466,7 +466,7 @@ func TestReserveComesBackInOrder(t *testing.T) {
 	must(t, err)
 	defer root.Close()
 	var state error
-	r, err := openReserve(root, 20<<20, time.Now, func(err error) { state = err })
+	r, err := openReserve(root, 20<<20, nil, time.Now, func(err error) { state = err })
 	must(t, err)
 	defer r.close()
 	if state != nil || !r.give(1) || state == nil {

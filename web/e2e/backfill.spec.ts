@@ -1,79 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { expect, test, type Page } from '@playwright/test';
 import type { Demo } from './demo';
 import { RoomPage } from './pages';
+import { expectAccessible, picture } from './fixtures';
+import { Program } from './program';
 import { totp } from './totp';
 import { t } from './words';
-
-const bin = join(process.env.TOLDONCE_BIN ?? '../../bin', 'toldonce');
-
-/** A program of its own, which can be killed and started again over the same data. */
-class Program {
-  private child: ChildProcess | undefined;
-  demo!: Demo;
-
-  private constructor(
-    private readonly data: string,
-    private readonly listen: string,
-  ) {}
-
-  static async start(): Promise<Program> {
-    const program = new Program(join(await mkdtemp(join(tmpdir(), 'backfill-')), 'data'), `127.0.0.1:${await freePort()}`);
-    program.demo = JSON.parse(await program.run(['demo', '--json']));
-    return program;
-  }
-
-  /** Nothing is said to it: it is gone from one moment to the next. */
-  async kill(): Promise<void> {
-    this.child?.kill('SIGKILL');
-    if (this.child) await once(this.child, 'exit');
-  }
-
-  async again(): Promise<void> {
-    await this.run(['serve']);
-    await expect.poll(() => fetch(this.demo.url + '/readyz').then((r) => r.status, () => 0), { timeout: 30_000 }).toBe(200);
-  }
-
-  async close(): Promise<void> {
-    await this.kill();
-    await rm(join(this.data, '..'), { recursive: true, force: true });
-  }
-
-  private run(command: string[]): Promise<string> {
-    this.child = spawn(bin, [...command, '--data', this.data, '--listen', this.listen], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const { stdout, stderr } = this.child;
-    stderr?.on('data', (text: Buffer) => process.env.BACKFILL_LOG && process.stderr.write(text));
-    if (command[0] === 'serve') return Promise.resolve('');
-    return new Promise((resolve, reject) => {
-      this.child?.on('exit', (code) => reject(new Error(`the program ended with ${code}`)));
-      if (stdout) createInterface(stdout).once('line', resolve);
-    });
-  }
-
-  async api(role: keyof Demo['tokens'], method: string, path: string, body?: unknown): Promise<any> {
-    const response = await fetch(`${this.demo.url}/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${this.demo.tokens[role]}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return response.json();
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 /** The network between page and recorder: media goes through here, and can be cut. */
 class Wire {
@@ -128,6 +61,7 @@ async function signIn(page: Page, demo: Demo): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('Sign in');
 }
 
+const reserve = new RegExp(`${t('reserve_less')}|${t('reserve_minutes', { minutes: '\\d+' })}`);
 const checkOf = (verification: any, code: string) => verification.checks.filter((it: any) => it.code === code);
 
 test('nothing is missing after a cut network, a killed server and a reload in one interview', async ({ browser }) => {
@@ -178,7 +112,14 @@ test('nothing is missing after a cut network, a killed server and a reload in on
     await program.kill();
     // For so long the camera sends to nobody.
     await page.waitForTimeout(6_000);
-    await program.again();
+    // Little is left of its disk: the reserve is used up, and the page says for how long.
+    const taken = Math.ceil((await program.spooled()) / 2 ** 20);
+    await program.again('--spool-reserve', '64', '--spool-limit', String(taken + 1));
+    await expect(page.getByText(t('alarm_spool_reserve'))).toBeVisible({ timeout: 60_000 });
+    await expect(page.getByText(reserve)).toBeVisible();
+    await expect(room.recording()).toBeVisible();
+    await expectAccessible(page);
+    await picture(page, 'state-room-disk-full');
     await more(90);
 
     await room.stop();

@@ -169,7 +169,7 @@ test('a camera that may not be used, or is not there, says what to do', async ({
 });
 
 test('a recording survives a lost connection, a silent server and a reload, in plain sight', async ({ person, complaints }) => {
-  complaints.expect(/ERR_FAILED|409|404.*\/whip\//); // the page tells the recorder to end what was cut
+  complaints.expect(/ERR_FAILED|409|503|404.*\/whip\//); // the page tells the recorder to end what was cut
   const { page } = await person('interviewer');
   // Where the page publishes, and as whom: enough to cut its connection from outside.
   const sessions: { url: string; token: string }[] = [];
@@ -181,6 +181,7 @@ test('a recording survives a lost connection, a silent server and a reload, in p
   });
   const room = new RoomPage(page);
   const { interview } = await readyInterview('Wren');
+  await page.route('**/capture/*/admission', (route) => route.fulfill({ status: 503 }));
   await room.open(interview);
   await page.getByRole('checkbox').first().check();
   await page.getByRole('checkbox').last().check();
@@ -190,6 +191,13 @@ test('a recording survives a lost connection, a silent server and a reload, in p
   await room.start();
   await expect(room.recording()).toBeVisible();
   await room.runFor(3);
+
+  await test.step('it records though the page cannot account for its frames, and says so', async () => {
+    await expect(page.getByText(t('account_unreachable'))).toBeVisible();
+    await look(page, 'room-account-fails');
+    await page.unroute('**/capture/*/admission');
+    await expect(page.getByText(t('account_unreachable'))).toBeHidden();
+  });
 
   await test.step('the connection of the camera is cut, and comes back by itself', async () => {
     const cut = sessions.at(-1)!;
@@ -206,6 +214,7 @@ test('a recording survives a lost connection, a silent server and a reload, in p
   await test.step('after a reload it goes on sending, without a question, though the server is silent; and says that it is', async () => {
     const status = '**/api/v1/interviews/*/status**';
     await page.route(status, (route) => route.abort());
+    await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'RTCRtpScriptTransform')); // as in a browser without it
     page.once('dialog', (dialog) => dialog.accept()); // the browser asks before a page that records is left
     await page.reload();
     await expect(page.getByText(t('rec_unknown'), { exact: true })).toBeVisible({ timeout: 20_000 });
@@ -215,6 +224,7 @@ test('a recording survives a lost connection, a silent server and a reload, in p
     await expect(room.recording()).toBeVisible({ timeout: 20_000 });
     await expect(page.getByText(t('live_unheard_text'))).toBeHidden();
     await expect(page.getByText(t('live_recorded'), { exact: true })).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByText(t('account_unsupported'))).toBeVisible();
     await look(page, 'room-after-reload');
   });
 

@@ -1,7 +1,7 @@
 // A source's account of its own frames, as the page holds it: a worker that sees
 // every encoded frame, over all connections of the source.
 import workerUrl from './account.worker.ts?worker&url';
-import type { FromWorker, ToWorker } from './account.worker';
+import type { FromWorker, ToWorker, Why } from './account.worker';
 import type { Device } from './device';
 
 /** Whether this browser lets a page see what its encoders made, and keep it. */
@@ -28,13 +28,20 @@ function trusted(url: string): string {
   return policy.createScriptURL(url);
 }
 
+/**
+ * Why a page's own account fails: the browser cannot (`unsupported`) or keeps
+ * nothing (`storage`), the worker does not run (`script`), the server does not
+ * answer (`unreachable`) or refuses this device (`refused`).
+ */
+export type AccountTrouble = Why | 'script' | 'unsupported';
+
 export class Account {
   /** Frames that the recorder lacks, as far as it said so. */
   missing = $state(0);
   /** Frames that were not accounted for yet: more than a second's worth means that the server is not reached. */
   waiting = $state(0);
-  /** Set when nothing is kept or signed any more. */
-  failed = $state(false);
+  /** Why frames cannot be claimed or handed over again now; nothing while they can. */
+  trouble = $state<AccountTrouble>();
   /** Resolves when the recorder let this device account for the source, or did not: before anything is sent. */
   readonly ready: Promise<void>;
   #worker: Worker;
@@ -53,7 +60,10 @@ export class Account {
     });
     this.#worker = new Worker(trusted(workerUrl), { type: 'module' });
     this.#worker.addEventListener('message', (event: MessageEvent<FromWorker>) => void this.#told(event.data));
-    this.#worker.addEventListener('error', () => (this.failed = true));
+    this.#worker.addEventListener('error', () => {
+      this.trouble = 'script';
+      this.#opened();
+    });
     this.#tell({ type: 'open', source, keyId: own.id, key: own.key, base: `${location.origin}/capture/${source}`, token });
   }
 
@@ -97,11 +107,11 @@ export class Account {
   async #told(message: FromWorker): Promise<void> {
     switch (message.type) {
       case 'ready':
-        this.failed = false;
+        this.trouble = undefined;
         this.#opened();
         break;
       case 'failed':
-        this.failed = true;
+        this.trouble = message.why;
         this.#opened();
         break;
       case 'standing':

@@ -12,8 +12,11 @@ export type ToWorker =
   | { type: 'state'; state: string }
   | { type: 'close' };
 
+/** What keeps frames from being claimed, or kept to be handed over again. */
+export type Why = 'storage' | 'unreachable' | 'refused';
+
 /** What the worker tells the page. */
-export type FromWorker = { type: 'ready' } | { type: 'failed'; why: string } | { type: 'token' } | { type: 'standing'; missing: number; waiting: number };
+export type FromWorker = { type: 'ready' } | { type: 'failed'; why: Why } | { type: 'token' } | { type: 'standing'; missing: number; waiting: number };
 
 interface Wanted {
   session: string;
@@ -69,6 +72,7 @@ let closed = false;
 let wanted: Wanted[] = [];
 let missing = 0;
 let asked = 0;
+let failing: Why | undefined;
 
 const tell = (message: FromWorker) => postMessage(message);
 const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
@@ -103,10 +107,7 @@ addEventListener('message', (event: MessageEvent<ToWorker>) => {
     case 'open':
       opened = message;
       token = message.token;
-      open(message).then(
-        () => tell({ type: 'ready' }),
-        (thrown: unknown) => tell({ type: 'failed', why: String(thrown) }),
-      );
+      void begin(message);
       break;
     case 'token':
       token = message.token;
@@ -127,6 +128,40 @@ addEventListener('message', (event: MessageEvent<ToWorker>) => {
   }
 });
 
+class Failure extends Error {
+  constructor(readonly why: Why) {
+    super(why);
+  }
+}
+
+/** Opens the account, again and again where the server may still let it. */
+async function begin(to: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+  for (let wait = 1_000; !closed; wait = Math.min(2 * wait, 15_000)) {
+    try {
+      await open(to);
+      failing = undefined;
+      tell({ type: 'ready' });
+      return;
+    } catch (thrown) {
+      fail(thrown instanceof Failure ? thrown.why : thrown instanceof TypeError ? 'unreachable' : 'storage');
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Says once what fails. */
+function fail(why: Why): void {
+  if (failing === why) return;
+  failing = why;
+  tell({ type: 'failed', why });
+}
+
+function mended(): void {
+  if (!failing) return;
+  failing = undefined;
+  tell({ type: 'ready' });
+}
+
 async function open(to: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   const wrapped = await FrameStore.wrapped(to.source);
   let admission = await admit(to, wrapped);
@@ -135,7 +170,8 @@ async function open(to: Extract<ToWorker, { type: 'open' }>): Promise<void> {
     await FrameStore.wipe(to.source);
     admission = await admit(to, undefined);
   }
-  if (!admission.ok) throw new Error(`admission: ${admission.status}`);
+  if (admission.status === 401) tell({ type: 'token' });
+  if (!admission.ok) throw new Failure(admission.status >= 500 || admission.status === 401 ? 'unreachable' : 'refused');
   const given = (await admission.json()) as { state: string; key: string; wrapped: string; sessions: Known[] };
   state = given.state;
   if (state === 'sealed') {
@@ -214,14 +250,19 @@ async function keep(): Promise<void> {
       return;
     }
     const keeps = recent.splice(0);
-    if (store.frames.length < mostFrames) await store.keep(keeps);
+    // What cannot be kept is signed for all the same: then what is missing is known.
     for (const it of fresh) session(it.session).waiting.push(it);
+    if (store.frames.length >= mostFrames) fail('storage');
+    else {
+      await store.keep(keeps);
+      if (failing === 'storage' && keeps.length > 0) mended();
+    }
     await store.drop((frame) => {
       const until = settled.get(`${frame.session}/${frame.kind}`);
       return until !== undefined && signed(frame.timestamp - until) <= 0;
     });
-  } catch (thrown) {
-    tell({ type: 'failed', why: String(thrown) });
+  } catch {
+    fail('storage');
   } finally {
     keeping = false;
   }

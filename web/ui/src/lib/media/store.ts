@@ -62,7 +62,12 @@ export class FrameStore {
     note.flush();
     note.close();
     const store = new FrameStore(dir, key, source);
-    await store.#read();
+    try {
+      await store.#read();
+    } catch (thrown) {
+      store.close(); // so that another try may open the files
+      throw thrown;
+    }
     return store;
   }
 

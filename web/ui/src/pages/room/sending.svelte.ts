@@ -2,7 +2,7 @@
 // over a reload of the page.
 import { api, ok, type Schema } from '$lib/api/client';
 import { Problem } from '$lib/api/problem';
-import { Account, accountable } from '$lib/media/account.svelte';
+import { Account, accountable, type AccountTrouble } from '$lib/media/account.svelte';
 import { Capture } from '$lib/media/capture.svelte';
 import { toBase64 } from '$lib/media/claims';
 import { measuredBy, wrong } from '$lib/media/precheck';
@@ -24,6 +24,8 @@ export class Sending {
   source = '';
   /** What accounts for its frames; nothing where the browser cannot. */
   account = $state.raw<Account>();
+  /** Whether this browser cannot account for frames, or not as this device. */
+  unaccounted = $state(false);
   #publisher: Publisher | undefined;
   #device: Promise<Device | undefined> | undefined;
   #first: Endpoint | undefined;
@@ -97,6 +99,11 @@ export class Sending {
     if (this.state !== 'live') this.#publisher?.start();
   }
 
+  /** Why its frames cannot be claimed or handed over again now. */
+  get accountTrouble(): AccountTrouble | undefined {
+    return this.unaccounted ? 'unsupported' : this.account?.trouble;
+  }
+
   /** Passes on what the recording does. */
   hear(state: string): void {
     this.account?.state(state);
@@ -140,7 +147,8 @@ export class Sending {
 
   /** Makes this browser a device of the room; nothing where it cannot be. */
   async #enrol(): Promise<Device | undefined> {
-    if (!accountable()) return undefined;
+    this.unaccounted = !accountable();
+    if (this.unaccounted) return undefined;
     try {
       const own = await device();
       const body = { public_key: toBase64(own.publicKey) };
@@ -148,6 +156,7 @@ export class Sending {
       await api.POST('/interviews/{id}/devices', { params: { path: { id: this.interview } }, body }).catch(() => undefined);
       return own;
     } catch {
+      this.unaccounted = true; // it keeps no key
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 import { m } from '$m';
+import type { AccountTrouble } from '$lib/media/account.svelte';
 import type { CaptureTrouble } from '$lib/media/capture.svelte';
 import { sourceWord } from '$lib/text/words';
 import type { PublishTrouble } from '$lib/media/whip';
@@ -26,6 +27,17 @@ export function publishTroubleWords(trouble: PublishTrouble): string {
       return m.publish_network();
   }
 }
+
+const unaccounted: Record<AccountTrouble, () => string> = {
+  unsupported: m.account_unsupported,
+  storage: m.account_storage,
+  script: m.account_script,
+  unreachable: m.account_unreachable,
+  refused: m.account_refused,
+};
+
+/** Why frames cannot be brought back, in words. */
+export const accountTroubleWords = (trouble: AccountTrouble) => unaccounted[trouble]();
 
 /** Kinds of alarm that the recorder raises. */
 const alarms: Record<string, () => string> = {
@@ -59,3 +71,9 @@ export function alarmTitle(alarm: { code: string; text: string; source?: string 
 }
 
 export const alarmWords = (alarm: { code: string; text: string }) => alarms[alarm.code]?.() ?? alarm.text;
+
+/** For how long a full disk is recorded on, in words; nothing while it is not full. */
+export function reserveWords(alarm: { code: string }, minutes: number): string | undefined {
+  if (alarm.code !== 'spool.reserve' || minutes < 0) return undefined;
+  return minutes === 0 ? m.reserve_less() : m.reserve_minutes({ minutes });
+}
