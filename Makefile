@@ -15,7 +15,7 @@ DEMO_LISTEN ?= 127.0.0.1:8081
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.release=$(RELEASE)
 
-.PHONY: help build run demo test lint bench setup ui e2e screenshots fuzz go-test ui-test vuln clean
+.PHONY: help build run demo test lint bench setup ui e2e screenshots fuzz go-test ui-test vuln clean longrun
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -63,6 +63,10 @@ vuln: ui ## Known vulnerabilities, where the database can be reached
 
 bench: build ## Print the figures
 	scripts/bench
+
+LONG ?= 1h
+longrun: ## Record four cameras for LONG (1h) and print memory and goroutines every minute
+	TOLDONCE_LONG=$(LONG) go test -run '^$$' -bench '^BenchmarkLongRun$$' -benchtime 1x -timeout 0 ./recorder
 
 clean: ## Remove what was built; data stays
 	rm -rf bin web/ui/dist/assets web/ui/dist/index.html web/ui/node_modules web/e2e/node_modules

@@ -12,6 +12,7 @@ type Device struct {
 	PublicKey  []byte
 	KeyID      string
 	EnrolledAt Instant
+	EnrolledBy ID      // the account; empty for those of before it was noted
 	RevokedAt  Instant // 0: in force
 }
 

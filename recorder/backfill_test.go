@@ -403,3 +403,70 @@ func TestCutKillAndReloadInOneInterview(t *testing.T) {
 		}
 	}
 }
+
+// A device of the room goes on by its own signature; one that was revoked does
+// nothing any more, from that moment on.
+func TestARevokedDeviceIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cam := w.accounting(evidence.SourceCloseUp)
+	off := cam.onAir(publish.Options{})
+	defer off()
+	w.start()
+	w.until("frames are recorded", whole(30, 2))
+	ask := func() (string, error) {
+		challenge := w.rec.Challenge(cam.source.ID)
+		signature, err := cam.books.Sign(append([]byte(deviceChallenge), challenge...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.rec.DeviceToken(t.Context(), w.iv.ID, cam.source.ID, cam.books.KeyID(), challenge, signature)
+	}
+	cam.close() // what it says from now on, the test says
+	token, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if device := w.store.tokenDevices[cam.source.ID]; device == "" {
+		t.Error("the store does not know whose token it is")
+	}
+	if st, err := w.rec.Standing(t.Context(), cam.source.ID, token); err != nil || st.State != evidence.StateRecording || !st.Arrives || st.Elapsed == 0 || st.Part != 1 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	cam.token = token
+	if _, err := cam.books.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.store.revokeDevices()
+	if _, err := ask(); !errors.Is(err, evidence.ErrUnauthenticated) {
+		t.Errorf("a token by signature: %v", err)
+	}
+	if _, err := w.rec.Standing(t.Context(), cam.source.ID, token); !errors.Is(err, evidence.ErrUnauthenticated) {
+		t.Errorf("the token that it had: %v", err)
+	}
+	// Nor with a token that a person asked for.
+	if cam.token, err = w.rec.RenewSource(t.Context(), w.actor, cam.source); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.rec.Admit(t.Context(), cam.source.ID, cam.token, cam.books.KeyID(), nil); !errors.Is(err, evidence.ErrRefused) {
+		t.Errorf("admission: %v", err)
+	}
+	cam.mu.Lock()
+	before := len(cam.sent[evidence.Video])
+	cam.mu.Unlock()
+	w.until("more is sent", func(Status) bool {
+		cam.mu.Lock()
+		defer cam.mu.Unlock()
+		return len(cam.sent[evidence.Video]) > before
+	})
+	if _, err := cam.books.Flush(t.Context()); !errors.Is(err, evidence.ErrRefused) {
+		t.Errorf("a batch: %v", err)
+	}
+	// What is on the air is recorded on.
+	st, err := w.rec.Status(t.Context(), w.iv.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.until("it is recorded on", whole(st.Tracks[0].Frames.Whole+30, 2))
+	w.stop()
+}

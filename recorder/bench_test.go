@@ -72,7 +72,7 @@ func send(text string) {
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * 30 * time.Millisecond) // cameras are not in step
 			_, err := publish.Run(ctx, publish.Options{
-				Signal: publish.WHIP(nil, l.URLs[i], l.Token[i]), Clip: clip, Duration: time.Hour,
+				Signal: publish.WHIP(nil, l.URLs[i], l.Token[i]), Clip: clip, Duration: 24 * time.Hour,
 				Impairment: publish.Impairment{Loss: l.Loss, Seed: uint64(i)},
 				Connected: func() {
 					if up.Add(1) == int64(len(l.URLs)) {
@@ -149,6 +149,21 @@ type cost struct {
 // under sends n streams to server and measures this process.
 func under(b *testing.B, server *httptest.Server, clip string, tokens []string, n int) cost {
 	b.Helper()
+	defer sendTo(b, server, clip, tokens, n)()
+	time.Sleep(loadSettle)
+	before, begin := cpu(b), time.Now()
+	time.Sleep(loadMeasure)
+	used, took := cpu(b)-before, time.Since(begin)
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return cost{cores: used.Seconds() / took.Seconds() / float64(n), heap: int64(m.HeapInuse + m.StackInuse), goroutines: runtime.NumGoroutine()}
+}
+
+// sendTo has another process send n streams to server, and returns once all are
+// connected. end ends it.
+func sendTo(b *testing.B, server *httptest.Server, clip string, tokens []string, n int) (end func()) {
+	b.Helper()
 	l := load{Clip: clip, Loss: loadLoss}
 	for i := range n {
 		l.URLs = append(l.URLs, fmt.Sprintf("%s/%d", server.URL, i))
@@ -176,24 +191,18 @@ func under(b *testing.B, server *httptest.Server, clip string, tokens []string, 
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
+	end = func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
 			b.Error(err)
 		}
-	}()
+	}
 	buf := make([]byte, 2)
 	if _, err := io.ReadFull(out, buf); err != nil || string(buf) != "up" {
+		end()
 		b.Fatalf("the sender did not connect: %v", err)
 	}
-	time.Sleep(loadSettle)
-	before, begin := cpu(b), time.Now()
-	time.Sleep(loadMeasure)
-	used, took := cpu(b)-before, time.Since(begin)
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return cost{cores: used.Seconds() / took.Seconds() / float64(n), heap: int64(m.HeapInuse + m.StackInuse), goroutines: runtime.NumGoroutine()}
+	return end
 }
 
 func cpu(b *testing.B) time.Duration {
@@ -262,6 +271,20 @@ func (nowhere) Put(context.Context, string, []byte, evidence.Digest, time.Time) 
 // loadLoss is the share of packets that the load generator loses.
 const loadLoss = 0.01
 
+// studioOf starts a recording to which n streams can be sent.
+func studioOf(b *testing.B, w *world, n int) (server *httptest.Server, tokens []string) {
+	var cams []*camera
+	for range n {
+		cam := w.camera(evidence.SourceRoom)
+		cams, tokens = append(cams, cam), append(tokens, cam.token)
+	}
+	w.start()
+	return whipServer(b, func(n int, offer string) (string, func(), error) {
+		s, err := w.rec.Publish(context.Background(), cams[n].source.ID, cams[n].token, offer)
+		return s.Answer, func() { _ = w.rec.Unpublish(context.Background(), cams[n].source.ID, cams[n].token, s.ID) }, err
+	}), tokens
+}
+
 // recordingOf records n streams in one interview and measures what it needs.
 func recordingOf(b *testing.B, clip string, n int) (full cost, st Status, m Metrics) {
 	b.Helper()
@@ -269,17 +292,7 @@ func recordingOf(b *testing.B, clip string, n int) (full cost, st Status, m Metr
 	w.nowhere = true
 	w.close()
 	w.open()
-	var cams []*camera
-	var tokens []string
-	for range n {
-		cam := w.camera(evidence.SourceRoom)
-		cams, tokens = append(cams, cam), append(tokens, cam.token)
-	}
-	w.start()
-	server := whipServer(b, func(n int, offer string) (string, func(), error) {
-		s, err := w.rec.Publish(context.Background(), cams[n].source.ID, cams[n].token, offer)
-		return s.Answer, func() { _ = w.rec.Unpublish(context.Background(), cams[n].source.ID, cams[n].token, s.ID) }, err
-	})
+	server, tokens := studioOf(b, w, n)
 	full = under(b, server, clip, tokens, n)
 	m = w.rec.Metrics()
 	st = w.stop()

@@ -104,7 +104,7 @@ func (r *Recorder) EnrolDevice(ctx context.Context, actor evidence.Actor, interv
 	if !errors.Is(err, evidence.ErrNotFound) {
 		return evidence.Device{}, err
 	}
-	d := evidence.Device{ID: evidence.NewID(), Agency: iv.Agency, Room: iv.Room, PublicKey: spki, KeyID: id.String(), EnrolledAt: evidence.At(r.cfg.Clock())}
+	d := evidence.Device{ID: evidence.NewID(), Agency: iv.Agency, Room: iv.Room, PublicKey: spki, KeyID: id.String(), EnrolledAt: evidence.At(r.cfg.Clock()), EnrolledBy: actor.Account}
 	s := &sitting{iv: iv}
 	return d, r.cfg.Store.SaveDevice(ctx, d, *s.entry(actor, actionDeviceEnrol, d.ID, map[string]string{"room": string(iv.Room), "key": d.KeyID}))
 }
@@ -113,21 +113,50 @@ func revoked() error {
 	return evidence.Refuse(evidence.ErrRefused, "device.unknown", "This device is not one of the interview's room.", "")
 }
 
-// device returns a device of the interview's room that may sign for a source.
+// device returns a device of the interview's room that may sign for a source. One
+// that was revoked may not, from that moment on; one that is known here may while
+// the database does not answer.
 func (r *Recorder) device(ctx context.Context, iv evidence.Interview, src *source, id claims.KeyID) (evidence.Device, error) {
-	if src != nil {
+	d, err := r.cfg.Store.Device(ctx, iv.Room, id.String())
+	switch {
+	case errors.Is(err, evidence.ErrNotFound) || err == nil && d.RevokedAt != 0:
+		return d, revoked()
+	case err != nil:
 		src.account.mu.Lock()
-		d, ok := src.account.devices[id]
-		src.account.mu.Unlock()
-		if ok {
-			return d, nil
+		defer src.account.mu.Unlock()
+		if known, ok := src.account.devices[id]; ok {
+			return known, nil
 		}
 	}
-	d, err := r.cfg.Store.Device(ctx, iv.Room, id.String())
-	if errors.Is(err, evidence.ErrNotFound) || err == nil && d.RevokedAt != 0 {
-		return d, revoked()
-	}
 	return d, err
+}
+
+// Standing is what a source may know of the interview: whether it is recorded. It
+// tells nothing about anybody.
+type Standing struct {
+	State evidence.State `json:"state"`
+	// Elapsed is interview time in microseconds; 0 before the start.
+	Elapsed evidence.Offset `json:"elapsed_us"`
+	Part    int             `json:"part"`
+	// Arrives: something of this source arrived within the last second.
+	Arrives bool `json:"arrives"`
+}
+
+// Standing returns how the recording stands, to whoever has the token of a source.
+func (r *Recorder) Standing(ctx context.Context, source evidence.ID, token string) (Standing, error) {
+	ev, err := r.authenticate(ctx, source, token)
+	if err != nil {
+		return Standing{}, err
+	}
+	st, err := r.Status(ctx, ev.Interview)
+	if err != nil {
+		return Standing{}, err
+	}
+	out := Standing{State: st.State, Elapsed: st.Elapsed, Part: st.Part}
+	for _, t := range st.Tracks {
+		out.Arrives = out.Arrives || t.SourceID == source && t.Live
+	}
+	return out, nil
 }
 
 // CheckToken reports whether a token is that of a source.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"math/big"
 	"time"
 
@@ -88,7 +89,11 @@ func (r *Recorder) DeviceToken(ctx context.Context, interview, source evidence.I
 	}
 	for _, src := range sources {
 		if src.ID == source {
-			return r.RenewSource(ctx, deviceActor(iv.Agency, d.ID), src)
+			token, err := r.renewSource(ctx, deviceActor(iv.Agency, d.ID), src, d.ID)
+			if errors.Is(err, evidence.ErrConflict) {
+				return "", refused
+			}
+			return token, err
 		}
 	}
 	return "", refused

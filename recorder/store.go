@@ -35,8 +35,10 @@ type Store interface {
 
 	// SaveSource writes a new source and returns it with the name it was given.
 	SaveSource(ctx context.Context, source evidence.Source, entry custody.Entry) (evidence.Source, error)
-	// ReplaceSourceToken gives an existing source a new token.
-	ReplaceSourceToken(ctx context.Context, source evidence.ID, tokenHash []byte, entry custody.Entry) error
+	// ReplaceSourceToken gives an existing source a new token. device is the one that
+	// asked for it by its signature, empty if a person did; the error wraps
+	// [evidence.ErrConflict] if it was revoked meanwhile.
+	ReplaceSourceToken(ctx context.Context, source, device evidence.ID, tokenHash []byte, entry custody.Entry) error
 	// SourceByToken returns the source whose token has this SHA-256.
 	SourceByToken(ctx context.Context, tokenHash []byte) (evidence.Source, error)
 	// Sources returns the interview's sources in order of creation.

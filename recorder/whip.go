@@ -77,13 +77,18 @@ func (r *Recorder) CreateSource(ctx context.Context, actor evidence.Actor, inter
 // RenewSource gives a source a new token; the old one ends at once. A session
 // that was begun with the old one goes on.
 func (r *Recorder) RenewSource(ctx context.Context, actor evidence.Actor, source evidence.Source) (string, error) {
+	return r.renewSource(ctx, actor, source, "")
+}
+
+// renewSource is RenewSource for a person, or for a device that is named.
+func (r *Recorder) renewSource(ctx context.Context, actor evidence.Actor, source evidence.Source, device evidence.ID) (string, error) {
 	iv, err := r.cfg.Store.Interview(ctx, source.Interview)
 	if err != nil {
 		return "", err
 	}
 	token, hash := newToken()
 	s := &sitting{iv: iv}
-	if err := r.cfg.Store.ReplaceSourceToken(ctx, source.ID, hash, *s.entry(actor, actionSourceToken, source.ID, nil)); err != nil {
+	if err := r.cfg.Store.ReplaceSourceToken(ctx, source.ID, device, hash, *s.entry(actor, actionSourceToken, source.ID, nil)); err != nil {
 		return "", err
 	}
 	return token, nil

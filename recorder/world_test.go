@@ -31,28 +31,30 @@ import (
 
 // memoryStore is the database in memory, with a switch that makes it fail.
 type memoryStore struct {
-	mu         sync.Mutex
-	down       bool
-	interviews map[evidence.ID]evidence.Interview
-	sources    []evidence.Source
-	tracks     []evidence.Track
-	segments   map[int64]evidence.Segment
-	keys       map[evidence.ID][]byte
-	recipients map[evidence.ID]string
-	sealed     map[evidence.ID]evidence.SealedRecording
-	entries    []custody.Entry
-	devices    []evidence.Device
-	manifests  []evidence.StoredSourceManifest
-	events     []custody.Event
-	changed    chan struct{}
-	lease      evidence.Lease
-	torn       bool // the next start is committed, or not, and then the store is down
-	untorn     bool // it is not
+	mu           sync.Mutex
+	down         bool
+	interviews   map[evidence.ID]evidence.Interview
+	sources      []evidence.Source
+	tracks       []evidence.Track
+	segments     map[int64]evidence.Segment
+	keys         map[evidence.ID][]byte
+	recipients   map[evidence.ID]string
+	sealed       map[evidence.ID]evidence.SealedRecording
+	entries      []custody.Entry
+	devices      []evidence.Device
+	tokenDevices map[evidence.ID]evidence.ID // source to the device that asked for its token
+	manifests    []evidence.StoredSourceManifest
+	events       []custody.Event
+	changed      chan struct{}
+	lease        evidence.Lease
+	torn         bool // the next start is committed, or not, and then the store is down
+	untorn       bool // it is not
 }
 
 func newMemoryStore() *memoryStore {
 	return &memoryStore{
-		interviews: map[evidence.ID]evidence.Interview{}, segments: map[int64]evidence.Segment{}, keys: map[evidence.ID][]byte{},
+		tokenDevices: map[evidence.ID]evidence.ID{},
+		interviews:   map[evidence.ID]evidence.Interview{}, segments: map[int64]evidence.Segment{}, keys: map[evidence.ID][]byte{},
 		recipients: map[evidence.ID]string{}, sealed: map[evidence.ID]evidence.SealedRecording{}, changed: make(chan struct{}),
 	}
 }
@@ -178,7 +180,7 @@ func (m *memoryStore) SaveSource(_ context.Context, s evidence.Source, e custody
 	return s, nil
 }
 
-func (m *memoryStore) ReplaceSourceToken(_ context.Context, id evidence.ID, hash []byte, e custody.Entry) error {
+func (m *memoryStore) ReplaceSourceToken(_ context.Context, id, device evidence.ID, hash []byte, e custody.Entry) error {
 	unlock, err := m.lock()
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func (m *memoryStore) ReplaceSourceToken(_ context.Context, id evidence.ID, hash
 	defer unlock()
 	for i := range m.sources {
 		if m.sources[i].ID == id {
-			m.sources[i].TokenHash = hash
+			m.sources[i].TokenHash, m.tokenDevices[id] = hash, device
 			m.entries = append(m.entries, e)
 			return nil
 		}
@@ -284,6 +286,20 @@ func (m *memoryStore) SaveDevice(_ context.Context, d evidence.Device, e custody
 	defer unlock()
 	m.devices, m.entries = append(m.devices, d), append(m.entries, e)
 	return nil
+}
+
+// revokeDevices does what revoking each device does in the database.
+func (m *memoryStore) revokeDevices() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.devices {
+		m.devices[i].RevokedAt = 1
+	}
+	for i := range m.sources {
+		if m.tokenDevices[m.sources[i].ID] != "" {
+			m.sources[i].TokenHash = []byte("noise")
+		}
+	}
 }
 
 func (m *memoryStore) Device(_ context.Context, room evidence.ID, key string) (evidence.Device, error) {

@@ -23,6 +23,7 @@ type Capturing interface {
 	Admit(ctx context.Context, source evidence.ID, token string, key claims.KeyID, wrapped []byte) (recorder.CaptureKey, error)
 	Claim(ctx context.Context, source evidence.ID, token string, batch []byte) (recorder.Capture, error)
 	Backfill(ctx context.Context, source evidence.ID, token string, run []byte) (recorder.Capture, error)
+	Standing(ctx context.Context, source evidence.ID, token string) (recorder.Standing, error)
 	CheckToken(ctx context.Context, source evidence.ID, token string) error
 	Challenge(source evidence.ID) []byte
 	ReportHealth(ctx context.Context, source evidence.ID, token string, seen []quality.Cause) error
@@ -42,6 +43,7 @@ func (c capture) route(e *gin.Engine) {
 	e.POST("/capture/:source/admission", c.admit)
 	e.POST("/capture/:source/manifest", c.take(claims.MaxBatch, c.capturing.Claim))
 	e.POST(captureFrames, c.take(claims.MaxRun, c.capturing.Backfill))
+	e.GET("/capture/:source/status", c.status)
 	e.POST("/capture/:source/challenge", c.challenge)
 	e.POST("/capture/:source/token", c.token)
 	e.POST("/capture/:source/health", c.health)
@@ -128,6 +130,23 @@ func (c capture) admit(g *gin.Context) {
 		out.Sessions = []recorder.Said{}
 	}
 	g.JSON(http.StatusOK, admissionOutput(out))
+}
+
+// status tells whoever has a source's token whether it is recorded, and nothing
+// about anybody.
+func (c capture) status(g *gin.Context) {
+	g.Set(routine, true)
+	token, err := captureToken(g.Request)
+	if err != nil {
+		c.refuse(g, err)
+		return
+	}
+	out, err := c.capturing.Standing(g.Request.Context(), evidence.ID(g.Param("source")), token)
+	if err != nil {
+		c.refuse(g, err)
+		return
+	}
+	g.JSON(http.StatusOK, out)
 }
 
 func (c capture) challenge(g *gin.Context) {

@@ -270,6 +270,10 @@ func (s studio) CreateSource(_ context.Context, _ evidence.Actor, iv evidence.ID
 func (s studio) RenewSource(context.Context, evidence.Actor, evidence.Source) (string, error) {
 	return "renewed-token", nil
 }
+func (s studio) Standing(context.Context, evidence.ID, string) (recorder.Standing, error) {
+	return recorder.Standing{State: evidence.StateRecording, Elapsed: 5}, nil
+}
+
 func (s studio) Admit(context.Context, evidence.ID, string, claims.KeyID, []byte) (recorder.CaptureKey, error) {
 	return recorder.CaptureKey{State: evidence.StateRecording, Key: make([]byte, 32), Wrapped: []byte{1}}, nil
 }

@@ -28,6 +28,8 @@ GET    /exports                              .........
 GET    /tokens                               .........
 POST   /agencies                             .33333333 {"name":"NGO $","kind":"ngo"}
 POST   /rooms                                .33333333 {"name":"Room $","time_zone":"Europe/Belgrade"}
+GET    /rooms/{room}/devices                 .33333333
+POST   /rooms/{room}/devices/{room}/revoke   433333333 {"reason":"Lost."}
 POST   /accounts                             .33333333 {"login":"new-$","name":"New","role":"observer"}
 POST   /cases                                3.3333333 {"reference":"PP $"}
 POST   /accounts/{admin}/recovery            .33333333 {"reason":"Lost the phone."}
@@ -145,7 +147,7 @@ func TestAnonymousGetsNothing(t *testing.T) {
 			continue
 		}
 		path := o.path
-		for _, name := range []string{"id", "call", "member", "source", "track", "file", "position"} {
+		for _, name := range []string{"id", "call", "member", "source", "device", "track", "file", "position"} {
 			path = strings.ReplaceAll(path, "{"+name+"}", "0")
 		}
 		w := h.do(call{method: o.method, path: apiPrefix + path, header: map[string]string{"Sec-Fetch-Site": "same-origin"}})

@@ -81,6 +81,10 @@ var routes = []operation{
 		handle((*Server).listRooms)},
 	{post, "/rooms/{id}/check", "checkRoom", tagAccounts, signedIn, "Note whether a room is fit for an interview", "Privacy, furniture, sound, cameras that show the whole room, no signs of the police.",
 		created(handle((*Server).checkRoom))},
+	{get, "/rooms/{id}/devices", "listDevices", tagAccounts, signedIn, "Devices of a room", "Browsers that sign what their cameras make there, and that may go on with a recording when nobody is signed in any more.",
+		handle((*Server).listDevices)},
+	{post, "/rooms/{id}/devices/{device}/revoke", "revokeDevice", tagAccounts, signedIn, "Revoke a device of a room", "For good. From that moment on nothing that it signs is taken, and no token that it asked for by its signature counts.",
+		handle((*Server).revokeDevice)},
 	{post, "/rooms", "createRoom", tagAccounts, signedIn, "Add a room", "",
 		created(handle((*Server).createRoom))},
 

@@ -77,6 +77,23 @@ type Room struct {
 	Check    *RoomCheck  `json:"check,omitempty" doc:"The latest look whether it is fit for an interview; absent if nobody has looked."`
 }
 
+// RoomDevice is a browser of a room, as the room's administration shows it.
+type RoomDevice struct {
+	ID         evidence.ID `json:"id" doc:"Device."`
+	KeyID      string      `json:"key_id" doc:"SHA-256 of its public key, lower-case hex: the browser itself knows it."`
+	EnrolledAt time.Time   `json:"enrolled_at" doc:"When it was made known."`
+	EnrolledBy *AccountRef `json:"enrolled_by,omitempty" doc:"By whom; absent for devices of before it was noted."`
+	RevokedAt  *time.Time  `json:"revoked_at,omitempty" doc:"When it was revoked; absent while it is in force."`
+}
+
+type revokeDeviceInput struct {
+	IDPath
+	Device evidence.ID `path:"device" maxLength:"64" doc:"Device."`
+	Body   struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why. It goes into the custody log as a commitment."`
+	}
+}
+
 type createRoomInput struct {
 	Body struct {
 		Name     string      `json:"name" minLength:"1" maxLength:"200" doc:"Its name."`

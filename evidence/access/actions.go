@@ -33,6 +33,8 @@ const (
 	RoomCreate   = "room.create"   // agency
 	RoomCheck    = "room.check"    // system: whether a room is fit for an interview
 	RoomList     = "room.list"     // system
+	DeviceList   = "device.list"   // agency: browsers that record in its rooms
+	DeviceRevoke = "device.revoke" // agency
 
 	AccountPropose = "account.propose" // agency
 	AccountApprove = "account.approve" // account

@@ -26,7 +26,7 @@ func theRules(t testing.TB) *rules {
 // actionsByKind says on which kind of thing each action is decided.
 var actionsByKind = map[string][]string{
 	KindSystem:  {AgencyCreate, AgencyList, RoomList, RoomCheck, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
-	KindAgency:  {RoomCreate, AccountPropose, RetentionClass},
+	KindAgency:  {RoomCreate, DeviceList, DeviceRevoke, AccountPropose, RetentionClass},
 	KindAccount: {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
 	KindCase:    {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, FileRead, FileWrite, FileManage, SeparationRead, SeparationWrite, RulingWrite, SeparationDecide, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindSheet:   {FileClose, FileOpen},
@@ -111,11 +111,11 @@ func everybody() []who {
 	own := func(s *Standing) { s.Own = true }
 	return []who{
 		{name: "administrator", role: evidence.RoleAdmin, agency: here,
-			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove})},
+			may: with([]string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove})},
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
-			may: with([]string{AgencyCreate, RoomCreate, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
+			may: with([]string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite}, kept)},
+			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite}, kept)},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
 			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList, SeparationRead}, kept)},
 		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList})},
@@ -146,7 +146,7 @@ func everybody() []who {
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
-			may: with(reading, []string{AgencyCreate, RoomCreate, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },

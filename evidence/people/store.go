@@ -29,6 +29,13 @@ type Store interface {
 	// RoomChecks returns the latest check of each room that has one.
 	RoomChecks(ctx context.Context) (map[evidence.ID]RoomCheck, error)
 
+	// Devices returns a room's devices in order of their enrolment, those that were
+	// revoked too.
+	Devices(ctx context.Context, room evidence.ID) ([]evidence.Device, error)
+	// RevokeDevice ends a device, and every token that it asked for by its signature;
+	// evidence.ErrConflict if it is not there or was revoked before.
+	RevokeDevice(ctx context.Context, device evidence.ID, at evidence.Instant, entry custody.Entry) error
+
 	// CreateAccount stores a new account; evidence.ErrConflict if the login is taken.
 	CreateAccount(ctx context.Context, a Account, entry custody.Entry) error
 	// CreateFirstAccount stores the agency, its first administrator and the

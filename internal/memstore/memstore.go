@@ -58,6 +58,7 @@ type Store struct {
 	links      []casefile.Link
 	sheets     map[evidence.ID]casefile.Sheet
 	roomChecks map[evidence.ID]people.RoomCheck
+	devices    []evidence.Device
 	interviews map[evidence.ID]evidence.Interview
 	plans      map[evidence.ID]casefile.Plan
 	sources    map[evidence.ID][]evidence.Source

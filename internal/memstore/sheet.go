@@ -84,3 +84,37 @@ func (s *Store) RoomChecks(context.Context) (map[evidence.ID]people.RoomCheck, e
 	defer s.mu.Unlock()
 	return maps.Clone(s.roomChecks), nil
 }
+
+// SaveDevice implements recorder.Store.
+func (s *Store) SaveDevice(_ context.Context, d evidence.Device, e custody.Entry) error {
+	return s.one(e, func() error {
+		s.devices = append(s.devices, d)
+		return nil
+	})
+}
+
+// Devices implements people.Store.
+func (s *Store) Devices(_ context.Context, room evidence.ID) ([]evidence.Device, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []evidence.Device{}
+	for _, d := range s.devices {
+		if d.Room == room {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// RevokeDevice implements people.Store.
+func (s *Store) RevokeDevice(_ context.Context, device evidence.ID, at evidence.Instant, e custody.Entry) error {
+	return s.one(e, func() error {
+		for i := range s.devices {
+			if d := &s.devices[i]; d.ID == device && d.RevokedAt == 0 {
+				d.RevokedAt = at
+				return nil
+			}
+		}
+		return conflict("device")
+	})
+}

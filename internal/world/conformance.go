@@ -132,7 +132,18 @@ func checkAccounts(t *testing.T, w *World) {
 		checks, err := s.RoomChecks(bg)
 		same(t, "room check", checks, err, map[evidence.ID]people.RoomCheck{room.ID: c})
 	}
+	device := evidence.Device{ID: evidence.NewID(), Agency: agency.ID, Room: room.ID, PublicKey: []byte{1}, KeyID: "ab", EnrolledAt: 11, EnrolledBy: a.ID}
+	w.Must(s.SaveDevice(bg, device, w.entry("x")))
+	devices, err := s.Devices(bg, room.ID)
+	same(t, "devices", devices, err, []evidence.Device{device})
+	w.Must(s.RevokeDevice(bg, device.ID, 12, w.entry("x")))
+	device.RevokedAt = 12
+	devices, err = s.Devices(bg, room.ID)
+	same(t, "revoked devices", devices, err, []evidence.Device{device})
+	wantErr(t, "revoking twice", s.RevokeDevice(bg, device.ID, 13, w.entry("x")), evidence.ErrConflict)
 	room.ID = evidence.NewID()
+	devices, err = s.Devices(bg, room.ID)
+	same(t, "devices of a room without any", devices, err, []evidence.Device{})
 	wantErr(t, "a room's name twice", s.CreateRoom(bg, room, w.entry("x")), evidence.ErrConflict)
 	wantErr(t, "an index key twice", s.CreateIndexKey(bg, []byte("other")), evidence.ErrConflict)
 }

@@ -39,6 +39,8 @@ type Store interface {
 	Transcript(ctx context.Context, id evidence.ID) (transcript.Version, error)
 	Transcripts(ctx context.Context, interview evidence.ID) ([]transcript.Version, error)
 	CertifyTranscript(ctx context.Context, v transcript.Version, entry custody.Entry) error
+	// SaveDevice writes a new device of a room, as the recorder does.
+	SaveDevice(ctx context.Context, d evidence.Device, entry custody.Entry) error
 }
 
 // World is an agency at work.

@@ -95,6 +95,20 @@ func (a *Accountant) PublicKey() []byte {
 // KeyID names the key.
 func (a *Accountant) KeyID() claims.KeyID { return a.id }
 
+// Sign signs a message as a device does: ECDSA P-256 with SHA-256, r and s of 32
+// bytes each.
+func (a *Accountant) Sign(message []byte) ([]byte, error) {
+	sum := sha256.Sum256(message)
+	r, s, err := ecdsa.Sign(rand.Reader, a.key, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 64)
+	r.FillBytes(out[:32])
+	s.FillBytes(out[32:])
+	return out, nil
+}
+
 // Begin says in which WHIP session the frames that follow are sent.
 func (a *Accountant) Begin(session evidence.ID) {
 	a.mu.Lock()

@@ -3,6 +3,7 @@ package db
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 
@@ -14,15 +15,47 @@ import (
 // if the room has one with that key.
 func (s *Store) SaveDevice(ctx context.Context, d evidence.Device, entry custody.Entry) error {
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
-		return once(tx.exec(ctx, `INSERT INTO device (id, agency, room_id, public_key, key_id, enrolled_at, revoked_at, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 1)`, d.ID, d.Agency, d.Room, d.PublicKey, d.KeyID, d.EnrolledAt, d.RevokedAt))
+		return once(tx.exec(ctx, `INSERT INTO device (`+deviceColumns+`, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)`,
+			d.ID, d.Agency, d.Room, d.PublicKey, d.KeyID, d.EnrolledAt, d.EnrolledBy, d.RevokedAt))
+	})
+}
+
+const deviceColumns = `id, agency, room_id, public_key, key_id, enrolled_at, enrolled_by, revoked_at`
+
+func scanDevice(scan func(...any) error) (d evidence.Device, err error) {
+	err = scan(&d.ID, &d.Agency, &d.Room, &d.PublicKey, &d.KeyID, &d.EnrolledAt, &d.EnrolledBy, &d.RevokedAt)
+	return d, err
+}
+
+// Devices implements people.Store.
+func (s *Store) Devices(ctx context.Context, room evidence.ID) ([]evidence.Device, error) {
+	rows, err := s.query(ctx, `SELECT `+deviceColumns+` FROM device WHERE room_id = $1 ORDER BY id`, room)
+	return collect(rows, err, scanDevice)
+}
+
+// RevokeDevice implements people.Store.
+func (s *Store) RevokeDevice(ctx context.Context, device evidence.ID, at evidence.Instant, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		if err := once(tx.exec(ctx, `UPDATE device SET revoked_at = $2, version = version + 1 WHERE id = $1 AND revoked_at = 0`, device, at)); err != nil {
+			return fmt.Errorf("device %s: %w", device, err)
+		}
+		// What it asked for by its signature ends with it: nothing has the hash of noise.
+		rows, err := tx.query(ctx, `SELECT `+sourceColumns+` FROM source WHERE token_device = $1`, device)
+		sources, err := collect(rows, err, scanSource)
+		for _, src := range sources {
+			var noise [32]byte
+			rand.Read(noise[:]) // never fails: crypto/rand.Read ends the program instead
+			if err := once(tx.exec(ctx, `UPDATE source SET token_hash = $2, token_device = '', version = version + 1 WHERE id = $1`, src.ID, noise[:])); err != nil {
+				return err
+			}
+		}
+		return err
 	})
 }
 
 // Device returns the device of a room with a key.
 func (s *Store) Device(ctx context.Context, room evidence.ID, keyID string) (d evidence.Device, err error) {
-	err = s.row(ctx, `SELECT id, agency, room_id, public_key, key_id, enrolled_at, revoked_at FROM device WHERE room_id = $1 AND key_id = $2`, room, keyID).
-		Scan(&d.ID, &d.Agency, &d.Room, &d.PublicKey, &d.KeyID, &d.EnrolledAt, &d.RevokedAt)
+	d, err = scanDevice(s.row(ctx, `SELECT `+deviceColumns+` FROM device WHERE room_id = $1 AND key_id = $2`, room, keyID).Scan)
 	if err != nil {
 		return evidence.Device{}, fmt.Errorf("device %s: %w", keyID, notFound(err))
 	}

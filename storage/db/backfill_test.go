@@ -33,6 +33,28 @@ func TestDevicesAndSourceManifests(t *testing.T) {
 		if _, err := in.Device(t.Context(), evidence.NewID(), d.KeyID); !errors.Is(err, evidence.ErrNotFound) {
 			t.Errorf("a device of another room: %v", err)
 		}
+		// What a device asked for by its signature ends with it, and what a person did not.
+		if err := in.ReplaceSourceToken(t.Context(), src.ID, d.ID, []byte("by signature"), act("source.token")); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := in.SourceByToken(t.Context(), []byte("by signature")); err != nil || got.ID != src.ID {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if err := in.RevokeDevice(t.Context(), d.ID, 9, act("device.revoke")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.SourceByToken(t.Context(), []byte("by signature")); !errors.Is(err, evidence.ErrNotFound) {
+			t.Errorf("the token of a revoked device: %v", err)
+		}
+		if err := in.ReplaceSourceToken(t.Context(), src.ID, d.ID, []byte("again"), act("source.token")); !errors.Is(err, evidence.ErrConflict) {
+			t.Errorf("a token for a revoked device: %v", err)
+		}
+		if err := in.ReplaceSourceToken(t.Context(), src.ID, "", []byte("by login"), act("source.token")); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := in.Device(t.Context(), iv.Room, d.KeyID); err != nil || got.RevokedAt != 9 {
+			t.Errorf("%+v, %v", got, err)
+		}
 		file := evidence.StoredSourceManifest{ObjectKey: "k", File: evidence.SourceManifestFile{Source: src.ID, Batches: 2, Frames: 9,
 			Plain: evidence.Digest{SHA256: strings.Repeat("0", 64), Size: 5}, Cipher: evidence.Digest{SHA256: strings.Repeat("1", 64), Size: 6}}}
 		next := file

@@ -171,7 +171,9 @@ func (s *Store) SaveSource(ctx context.Context, src evidence.Source, entry custo
 }
 
 // ReplaceSourceToken gives an existing source a new token; the old one is void.
-func (s *Store) ReplaceSourceToken(ctx context.Context, source evidence.ID, tokenHash []byte, entry custody.Entry) error {
+// device is the one that asked for it by its signature, which has to be in force;
+// empty if a person did.
+func (s *Store) ReplaceSourceToken(ctx context.Context, source, device evidence.ID, tokenHash []byte, entry custody.Entry) error {
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		src, err := scanSource(tx.row(ctx, `SELECT `+sourceColumns+` FROM source WHERE id = $1`, source).Scan)
 		if err != nil {
@@ -182,7 +184,13 @@ func (s *Store) ReplaceSourceToken(ctx context.Context, source evidence.ID, toke
 			return err
 		}
 		tx.about(0, iv)
-		return once(tx.exec(ctx, `UPDATE source SET token_hash = $2, version = version + 1 WHERE id = $1`, source, tokenHash))
+		if device != "" {
+			var there int
+			if err := tx.row(ctx, `SELECT COUNT(*) FROM device WHERE id = $1 AND revoked_at = 0`, device).Scan(&there); err != nil || there == 0 {
+				return errors.Join(evidence.ErrConflict, err) // it was revoked meanwhile
+			}
+		}
+		return once(tx.exec(ctx, `UPDATE source SET token_hash = $2, token_device = $3, version = version + 1 WHERE id = $1`, source, tokenHash, device))
 	})
 }
 

@@ -119,7 +119,7 @@ func TestSources(t *testing.T) {
 		if in.size(t) != size {
 			t.Error("what was refused left an entry")
 		}
-		if err := in.ReplaceSourceToken(t.Context(), wide.ID, []byte("new"), act("source.token")); err != nil {
+		if err := in.ReplaceSourceToken(t.Context(), wide.ID, "", []byte("new"), act("source.token")); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := in.SourceByToken(t.Context(), []byte("w")); !errors.Is(err, evidence.ErrNotFound) {
@@ -128,7 +128,7 @@ func TestSources(t *testing.T) {
 		if src, err := in.SourceByToken(t.Context(), []byte("new")); err != nil || src.ID != wide.ID || src.Name != "wide" {
 			t.Errorf("the new token: %+v, %v", src, err)
 		}
-		if err := in.ReplaceSourceToken(t.Context(), evidence.NewID(), []byte("x"), act("source.token")); !errors.Is(err, evidence.ErrNotFound) {
+		if err := in.ReplaceSourceToken(t.Context(), evidence.NewID(), "", []byte("x"), act("source.token")); !errors.Is(err, evidence.ErrNotFound) {
 			t.Errorf("no such source: %v", err)
 		}
 		if list, err := in.Sources(t.Context(), iv.ID); err != nil || len(list) != 4 || list[3].ID != wide.ID {

@@ -51,20 +51,24 @@ class Wire {
 }
 
 async function signIn(page: Page, demo: Demo): Promise<void> {
+  await page.goto(demo.url);
+  await fillIn(page, demo);
+  await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('Sign in');
+}
+
+async function fillIn(page: Page, demo: Demo): Promise<void> {
   const account = demo.accounts.find((it) => it.role === 'interviewer');
   if (!account) throw new Error('no interviewer');
-  await page.goto(demo.url);
   await page.getByLabel('Login').fill(account.login);
   await page.getByLabel('Password', { exact: true }).fill(account.password);
   await page.getByLabel('Code').fill(totp(account.totp_secret, Date.now()));
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('Sign in');
 }
 
 const reserve = new RegExp(`${t('reserve_less')}|${t('reserve_minutes', { minutes: '\\d+' })}`);
 const checkOf = (verification: any, code: string) => verification.checks.filter((it: any) => it.code === code);
 
-test('nothing is missing after a cut network, a killed server and a reload in one interview', async ({ browser }) => {
+test('nothing is missing after a cut network, a killed server and a reload without a login in one interview', async ({ browser }) => {
   test.setTimeout(240_000);
   const program = await Program.start();
   const wire = new Wire();
@@ -76,6 +80,8 @@ test('nothing is missing after a cut network, a killed server and a reload in on
   }
   try {
     const { demo } = program;
+    let opened = 0;
+    page.on('response', (r) => r.request().method() === 'POST' && r.url().includes('/whip/') && r.status() === 201 && opened++);
     const { person } = await program.api('interviewer', 'GET', `/interviews/${demo.interview_id}`);
     await wire.watch(page);
     await signIn(page, demo);
@@ -103,23 +109,36 @@ test('nothing is missing after a cut network, a killed server and a reload in on
     wire.cut = false;
     await more(90);
 
-    // The page is loaded again.
+    // The login has ended, and the page is loaded again: the device goes on alone, and
+    // shows nothing about anybody.
+    await context.clearCookies();
     await page.reload();
+    await expect(page.getByText(t('alone_text'))).toBeVisible({ timeout: 30_000 });
     await expect(room.recording()).toBeVisible({ timeout: 30_000 });
     await more(90);
+    await expect(page.getByText(person.pseudonym)).toHaveCount(0);
+    await expectAccessible(page);
+    await picture(page, 'state-room-alone');
 
-    // The server is killed, and started again over the same data.
+    // The server is killed, and started again over the same data, with little room left.
     await program.kill();
     // For so long the camera sends to nobody.
     await page.waitForTimeout(6_000);
-    // Little is left of its disk: the reserve is used up, and the page says for how long.
     const taken = Math.ceil((await program.spooled()) / 2 ** 20);
     await program.again('--spool-reserve', '64', '--spool-limit', String(taken + 1));
+    await more(90);
+    await expect(page.getByText(t('alone_text'))).toBeVisible();
+
+    // Signed in again, the room's page goes on with what is sent; and it says for how long
+    // the full disk is recorded on.
+    const sent = opened;
+    await fillIn(page, program.demo);
     await expect(page.getByText(t('alarm_spool_reserve'))).toBeVisible({ timeout: 60_000 });
     await expect(page.getByText(reserve)).toBeVisible();
     await expect(room.recording()).toBeVisible();
     await expectAccessible(page);
     await picture(page, 'state-room-disk-full');
+    expect(opened, 'no new connection for the page of the person').toBe(sent);
     await more(90);
 
     await room.stop();

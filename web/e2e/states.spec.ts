@@ -237,6 +237,29 @@ test('a recording survives a lost connection, a silent server and a reload, in p
   });
 });
 
+test('an administrator sees the devices of a room and revokes one, with a reason', async ({ person }) => {
+  // A device like those that interviewers' browsers become.
+  const key = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+  const spki = Buffer.from(await crypto.subtle.exportKey('spki', key.publicKey)).toString('base64');
+  const { interview } = await readyInterview('Lark');
+  const { data: enrolled } = await api('interviewer', 'POST', `/interviews/${interview}/devices`, { public_key: spki });
+  const { page } = await person('admin');
+  await page.goto('/rooms');
+  const { data: detail } = await api('interviewer', 'GET', `/interviews/${interview}`);
+  await page.getByRole('row').filter({ hasText: detail.room.name }).getByRole('button', { name: t('devices_show') }).click();
+  const dialog = page.getByRole('dialog');
+  const line = dialog.getByRole('listitem').filter({ has: page.getByRole('button', { name: new RegExp(enrolled.key_id.slice(0, 8)) }) });
+  await expect(line).toBeVisible();
+  await look(page, 'room-devices');
+  await line.getByRole('button', { name: t('device_revoke') }).click();
+  await page.getByRole('dialog').getByLabel(t('reason')).fill('The tablet was lost.');
+  await page.getByRole('dialog').getByRole('button', { name: t('device_revoke') }).click();
+  await expect(dialog.getByText(t('device_over')).first()).toBeVisible();
+  await look(page, 'room-device-revoked');
+  const again = await api('interviewer', 'POST', `/interviews/${interview}/devices`, { public_key: spki });
+  expect(again.status, 'a revoked device is not taken again').toBe(403);
+});
+
 test('the whole way to a decision works by keyboard', async ({ person }) => {
   const { page } = await person('custodian');
   await page.goto('/');

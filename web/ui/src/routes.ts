@@ -1,4 +1,5 @@
 import type { Route } from '$lib/router.svelte';
+import { kept } from './pages/room/kept';
 
 /** Every page, in one list. */
 export const routes: readonly Route[] = [
@@ -19,7 +20,12 @@ export const routes: readonly Route[] = [
   { path: '/cases/:case/custody', load: () => import('./pages/case/Custody.svelte') },
 
   { path: '/interviews/:interview', load: () => import('./pages/interview/Interview.svelte') },
-  { path: '/interviews/:interview/room', load: () => import('./pages/room/Room.svelte'), bare: true },
+  {
+    path: '/interviews/:interview/room',
+    load: () => import('./pages/room/Room.svelte'),
+    bare: true,
+    alone: { leftOff: (params) => kept(params.interview ?? '').length > 0, load: () => import('./pages/room/Alone.svelte') },
+  },
   { path: '/interviews/:interview/monitor', load: () => import('./pages/monitor/Monitor.svelte'), bare: true },
   { path: '/interviews/:interview/review', load: () => import('./pages/review/Review.svelte') },
 

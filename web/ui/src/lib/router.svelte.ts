@@ -11,6 +11,8 @@ export interface Route {
   open?: boolean;
   /** Shown without the header, dark: the interview room. */
   bare?: boolean;
+  /** What goes on here when nobody is signed in; it does if `leftOff` says so. */
+  alone?: { leftOff: (params: Record<string, string>) => boolean; load: () => Promise<PageModule> };
 }
 
 export interface Match {

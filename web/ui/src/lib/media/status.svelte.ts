@@ -1,6 +1,7 @@
 // What the recorder says that it is doing, as it says it, and for how long it has
 // been silent.
 import { api, ok, type Schema } from '../api/client';
+import { Problem } from '../api/problem';
 
 export type Status = Schema['Status'];
 
@@ -19,7 +20,11 @@ export class StatusFeed {
   #timer: ReturnType<typeof setInterval> | undefined;
   #polling = false;
 
-  constructor(readonly interview: string) {}
+  /** @param aside tells what it can when nobody is signed in */
+  constructor(
+    readonly interview: string,
+    readonly aside: () => Promise<Pick<Status, 'state' | 'elapsed_us' | 'part'> | undefined> = () => Promise.resolve(undefined),
+  ) {}
 
   /** Listens until the returned function is called. */
   open(): () => void {
@@ -60,6 +65,11 @@ export class StatusFeed {
     if (silent > silentAfter) this.heard = false;
   }
 
+  async #askAside(): Promise<void> {
+    const said = await this.aside().catch(() => undefined);
+    if (said && this.now) this.take({ ...this.now, state: said.state, elapsed_us: said.elapsed_us, part: said.part });
+  }
+
   // The stream says nothing while nothing changes: a question keeps the difference
   // between "as before" and "not there".
   async #poll(): Promise<void> {
@@ -67,8 +77,9 @@ export class StatusFeed {
     this.#polling = true;
     try {
       this.take(await ok(api.GET('/interviews/{id}/status', { params: { path: { id: this.interview } }, signal: AbortSignal.timeout(3_000) })));
-    } catch {
+    } catch (thrown) {
       // Silence shows by itself.
+      if (thrown instanceof Problem && thrown.status === 401) await this.#askAside();
       await new Promise((resolve) => setTimeout(resolve, 1_000));
     } finally {
       this.#polling = false;

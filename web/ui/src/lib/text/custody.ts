@@ -110,6 +110,7 @@ const sentences: Record<string, Write> = {
   'interview.resume': (who, e, n) => m.log_interview_resume({ who, interview: interview(e, n) }),
   'interview.stop': (who, e, n) => m.log_interview_stop({ who, interview: interview(e, n) }),
   'device.enrol': (who) => m.log_device_enrol({ who }),
+  'device.revoke': (who) => m.log_device_revoke({ who }),
   'source.backfill': (_, e, n) => m.log_source_backfill({ interview: interview(e, n) }),
   'recording.verify': (who, e, n) => m.log_recording_verify({ who, interview: interview(e, n) }),
   'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),

@@ -8,8 +8,17 @@ import { toBase64 } from '$lib/media/claims';
 import { measuredBy, wrong } from '$lib/media/precheck';
 import { device, deviceToken, type Device } from '$lib/media/device';
 import { Publisher, type Endpoint, type PublishState, type PublishTrouble, type Closing } from '$lib/media/whip';
+import { kept } from './kept';
 
 export type SourceRole = Schema['InterviewSource']['role'];
+
+/** What a source may know of the interview without anybody being signed in. */
+export interface Standing {
+  state: Schema['Status']['state'];
+  elapsed_us: number;
+  part: number;
+  arrives: boolean;
+}
 
 /** One camera and microphone of this device, on its way to being a source of the interview. */
 export class Sending {
@@ -31,6 +40,8 @@ export class Sending {
   #first: Endpoint | undefined;
   #health: ReturnType<typeof setInterval> | undefined;
   #said = false;
+  #current: Endpoint | undefined;
+  #asking: Promise<Endpoint> | undefined;
 
   constructor(
     readonly interview: string,
@@ -122,17 +133,47 @@ export class Sending {
     if (how !== 'page') this.capture.close();
   }
 
+  /** Whether the source is recorded, by its own credential alone; nothing if it cannot be told. */
+  async standing(): Promise<Standing | undefined> {
+    for (let tries = 0; this.#current && tries < 2; tries++) {
+      const response = await fetch(`/capture/${this.source}/status`, {
+        headers: { Authorization: `Bearer ${this.#current.token}` },
+        credentials: 'omit',
+        signal: AbortSignal.timeout(3_000),
+      });
+      if (response.ok) return (await response.json()) as Standing;
+      if (response.status !== 401) return undefined;
+      await this.#token();
+    }
+    return undefined;
+  }
+
   async #endpoint(): Promise<Endpoint> {
     const first = this.#first;
     this.#first = undefined;
-    if (first) return first;
-    const made = await this.#token();
+    if (first) {
+      this.#current = first;
+      return first;
+    }
+    return this.#token();
+  }
+
+  /** A new token, which ends the one before: everything here that used it is told. */
+  #token(): Promise<Endpoint> {
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  async #ask(): Promise<Endpoint> {
+    const made = await this.#newToken();
+    this.#current = made;
+    this.#publisher?.renewed(made);
     this.account?.token(made.token);
     return made;
   }
 
-  /** A new token: by the login, or if that has ended, by this device's own signature. */
-  async #token(): Promise<Endpoint> {
+  /** By the login, or if that has ended, by this device's own signature. */
+  async #newToken(): Promise<Endpoint> {
     const path = { id: this.interview, source: this.source };
     try {
       const made = await ok(api.POST('/interviews/{id}/sources/{source}/token', { params: { path } }));
@@ -165,11 +206,7 @@ export class Sending {
     const own = await this.#device;
     if (!own) return undefined;
     if (!this.account) {
-      this.account = new Account(this.source, own, at.token, async () => {
-        const made = await this.#token();
-        this.#publisher?.renewed(made);
-        return made.token;
-      });
+      this.account = new Account(this.source, own, at.token, async () => (await this.#token()).token);
       await this.account.ready;
     }
     return this.account;
@@ -183,44 +220,19 @@ export class Sending {
   }
 }
 
-/** What is kept in this tab so that a reload goes on with the same devices. No token is kept. */
-interface Kept {
-  source: string;
-  name: string;
-  role: SourceRole;
-  camera: string;
-  microphone: string;
+/** What a page without a login sends already, until the room's page takes it over. */
+const held = new Map<string, Sending[]>();
+
+/** Leaves what is sent for the room's page to go on with. */
+export function hold(interview: string, all: Sending[]): void {
+  held.set(interview, all);
 }
 
-const key = (interview: string) => `toldonce.room.${interview}`;
-
-export function keep(interview: string, all: Sending[]): void {
-  const kept: Kept[] = all
-    .filter((it) => it.source)
-    .map((it) => ({ source: it.source, name: it.name, role: it.role, camera: it.capture.camera, microphone: it.capture.microphone }));
-  try {
-    sessionStorage.setItem(key(interview), JSON.stringify(kept));
-  } catch {
-    // Without storage a reload asks for the devices again.
-  }
-}
-
-export function forget(interview: string): void {
-  try {
-    sessionStorage.removeItem(key(interview));
-  } catch {
-    // There was nothing to keep it in.
-  }
-}
-
-/** What this tab sent before it was loaded again. */
-export function kept(interview: string): Kept[] {
-  try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(key(interview)) ?? '[]');
-    return Array.isArray(value) ? (value as Kept[]) : [];
-  } catch {
-    return [];
-  }
+/** Takes over what was left. */
+export function takeOver(interview: string): Sending[] {
+  const all = held.get(interview) ?? [];
+  held.delete(interview);
+  return all;
 }
 
 /** Opens again what was kept and sends it. A device that is gone shows as such. */
