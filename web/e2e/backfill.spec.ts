@@ -125,7 +125,7 @@ test('nothing is missing after a cut network, a killed server and a reload witho
     // For so long the camera sends to nobody.
     await page.waitForTimeout(6_000);
     const taken = Math.ceil((await program.spooled()) / 2 ** 20);
-    await program.again('--spool-reserve', '64', '--spool-limit', String(taken + 1));
+    await program.again('--spool-reserve', '64', '--spool-limit', String(taken));
     await more(90);
     await expect(page.getByText(t('alone_text'))).toBeVisible();
 
