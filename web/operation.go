@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"time"
@@ -134,6 +135,10 @@ func handle[I, O any](fn func(*Server, context.Context, evidence.Actor, *I) (*O,
 // fail logs what is a fault of the server's and returns what the client sees.
 func (s *Server) fail(ctx context.Context, err error) *Problem {
 	p := ProblemOf(err)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		s.log.InfoContext(ctx, "whoever asked hung up", "request", requestID(ctx))
+		return p
+	}
 	if p.Status >= http.StatusInternalServerError {
 		s.log.ErrorContext(ctx, "request failed", "request", requestID(ctx), "status", p.Status, "error", err)
 	}
