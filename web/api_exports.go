@@ -16,7 +16,7 @@ import (
 func (s *Server) requestExport(ctx context.Context, a evidence.Actor, in *requestExportInput) (*answer[Export], error) {
 	b := in.Body
 	e, err := s.exports.Request(ctx, a, in.ID, disclosure.Request{To: b.To, Clear: b.Clear, Reason: b.Reason, Reasons: b.Reasons,
-		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit})
+		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit, Authority: b.Authority})
 	return s.exportAnswer(ctx, a, e, err)
 }
 
@@ -24,7 +24,7 @@ func (s *Server) requestExport(ctx context.Context, a evidence.Actor, in *reques
 func (s *Server) requestClip(ctx context.Context, a evidence.Actor, in *requestClipInput) (*answer[Export], error) {
 	b := in.Body
 	e, err := s.exports.Request(ctx, a, in.ID, disclosure.Request{To: b.To, Clear: b.Clear, Reason: b.Reason,
-		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit,
+		Passphrase: b.Passphrase, Profile: disclosure.Profile(b.Profile), Exhibit: b.Exhibit, Authority: b.Authority,
 		Clip: &disclosure.ClipRequest{Range: evidence.Range{From: b.From, Until: b.Until}, Outward: b.Outward, Source: b.Source}})
 	return s.exportAnswer(ctx, a, e, err)
 }
@@ -36,11 +36,11 @@ func (s *Server) receiveExport(ctx context.Context, a evidence.Actor, in *receiv
 }
 
 func (s *Server) approveExport(ctx context.Context, a evidence.Actor, in *approveExportInput) (*answer[Export], error) {
-	var reason string
+	var reason, authority string
 	if in.Body != nil {
-		reason = in.Body.Reason
+		reason, authority = in.Body.Reason, in.Body.Authority
 	}
-	e, err := s.exports.Approve(ctx, a, in.ID, reason)
+	e, err := s.exports.Approve(ctx, a, in.ID, reason, authority)
 	return s.exportAnswer(ctx, a, e, err)
 }
 
@@ -72,7 +72,7 @@ func (s *Server) export(ctx context.Context, v disclosure.View) (out Export, err
 	e := v.Export
 	out = Export{ID: e.ID, Interview: e.Interview, State: string(e.State), Clear: e.Clear(), To: e.Recipient, Reasons: e.Reasons, Reason: e.Reason,
 		RequestedAt: e.RequestedAt.Time(), ApprovedAt: when(e.ApprovedAt), DeliveredAt: when(e.DeliveredAt), Digest: e.Digest, Bytes: e.Bytes,
-		MayApprove: v.MayApprove, MayFetch: v.MayFetch, MayReceive: v.MayReceive, ReceivedAt: when(e.ReceivedAt), Overdue: v.Overdue,
+		MayApprove: v.MayApprove, MayFetch: v.MayFetch, MayReceive: v.MayReceive, NeedsAuthority: v.NeedsAuthority, ReceivedAt: when(e.ReceivedAt), Overdue: v.Overdue,
 		Content: string(e.Content), Profile: string(e.Profile), Exhibit: e.Exhibit, Passphrase: e.Passphrase}
 	if e.Content == disclosure.ClipOfRecording {
 		asked := spanOf(e.Asked)

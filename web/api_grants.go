@@ -34,6 +34,7 @@ func (s *Server) requestGrant(ctx context.Context, a evidence.Actor, in *request
 		Interview: in.ID, Source: b.Source, To: to, Asked: evidence.Range{From: b.From, Until: b.Until}, Outward: b.Outward, Clips: b.Clips, Transcript: b.Transcript,
 		NotBefore: instant(b.NotBefore), NotAfter: evidence.At(b.NotAfter), Purpose: b.Purpose, Basis: b.Basis,
 		RestsOn: access.Foundation(b.RestsOn), Consent: b.Consent,
+		Conditions: access.Conditions{Covers: b.Covers, Terms: b.Terms, Viewings: b.Most, Blur: b.Blur, Return: b.Return},
 	})
 	return s.grantAnswer(ctx, a, g, err)
 }
@@ -89,7 +90,13 @@ func (s *Server) grant(ctx context.Context, v access.GrantView) (out Grant, err 
 		ID: g.ID, Interview: g.Interview, Asked: spanOf(g.Asked), Bounds: spanOf(g.Bounds), NotBefore: g.NotBefore.Time(), NotAfter: g.NotAfter.Time(),
 		Clips: g.Clips, Transcript: g.Transcript, Purpose: g.Purpose, Basis: g.Basis, RestsOn: string(g.RestsOn), Consent: g.Consent, State: string(v.StateNow), RequestedAt: g.RequestedAt.Time(),
 		Needed: g.Needed, MayApprove: v.MayApprove, MayRevoke: v.MayRevoke, EndedAt: when(g.EndedAt),
+		GrantConditions: GrantConditions{Covers: g.Covered(), Terms: g.Conditions.Terms, Most: g.Conditions.Viewings, Blur: g.Conditions.Blur, Return: g.Conditions.Return},
+		Viewings:        v.Viewings, Accepted: v.Accepted, Attested: string(g.Attested), AttestedAt: when(g.AttestedAt), MayExtend: v.MayExtend, MayAttest: v.MayAttest,
+		Owes:   g.Owes(evidence.At(s.clock())),
 		Tracks: make([]TrackBounds, 0, len(g.Tracks)), Approvals: make([]Approval, 0, len(g.Approvals)),
+	}
+	if g.Extends != "" {
+		out.Extends = &g.Extends
 	}
 	if v.Exposure != nil {
 		out.Exposure = &Exposure{Viewers: v.Exposure.Viewers, Delivered: v.Exposure.Delivered, Grants: v.Exposure.Grants}

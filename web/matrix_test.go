@@ -48,6 +48,8 @@ GET    /interviews/{interview}               4.......4
 GET    /interviews/{interview}/status        4.......4
 GET    /interviews/{interview}/sources       4.......4
 GET    /interviews/{interview}/grants        4.......4
+GET    /interviews/{interview}/exposure      4......34
+GET    /terms                                .........
 GET    /interviews/{interview}/playback      444444444
 POST   /interviews/{interview}/heartbeat     444444444
 GET    /interviews/{interview}/hls/main.m3u8 444444444
@@ -197,6 +199,7 @@ GET /interviews/{interview}/status/events
 GET /interviews/{interview}/sources
 GET /interviews/{interview}/verification
 GET /interviews/{interview}/grants
+GET /interviews/{interview}/exposure
 GET /interviews/{interview}/playback
 POST /interviews/{interview}/heartbeat
 GET /interviews/{interview}/hls/main.m3u8
@@ -212,6 +215,9 @@ POST /interviews/{interview}/grants {"source":"all","to":"prosecutor","from":0,"
 POST /interviews/{interview}/exports {"clear":true,"reason":"Court."}
 POST /interviews/{interview}/clips {"from":0,"until":8000000,"clear":true,"reason":"Court."}
 POST /grants/{grant}/approve
+POST /grants/{grant}/viewings {"terms_sha256":"0000000000000000000000000000000000000000000000000000000000000000"}
+POST /grants/{grant}/extension
+POST /grants/{grant}/copies {"copies":"returned"}
 POST /grants/{grant}/reject {"reason":"No."}
 POST /grants/{grant}/revoke {"reason":"No."}
 POST /exports/{grant}/approve

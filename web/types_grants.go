@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/access"
 )
 
 // Grant is who may see which range of what, for which purpose, on which basis,
@@ -32,9 +33,27 @@ type Grant struct {
 	Needed      int           `json:"approvals_needed" doc:"How many different people must approve: two for a child's recording."`
 	EndedBy     *AccountRef   `json:"ended_by,omitempty" doc:"Who revoked or rejected it."`
 	EndedAt     *time.Time    `json:"ended_at,omitempty" doc:"When it was revoked, rejected or ended."`
-	MayApprove  bool          `json:"may_approve" doc:"Whether you may approve or reject it now."`
-	MayRevoke   bool          `json:"may_revoke" doc:"Whether you may revoke it now."`
-	Exposure    *Exposure     `json:"exposure,omitempty" doc:"How far the interview has been shown already; for those who decide."`
+	GrantConditions
+	Viewings   int          `json:"viewings_used" doc:"How many viewings there were under it."`
+	Accepted   bool         `json:"terms_accepted" doc:"Whether you accepted the terms in this session, within 30 idle minutes."`
+	Extends    *evidence.ID `json:"extends,omitempty" doc:"The grant that it goes on from."`
+	Attested   string       `json:"copies,omitempty" enum:"nothing_kept,returned,destroyed" doc:"What its holder said became of copies (P30)."`
+	AttestedAt *time.Time   `json:"copies_at,omitempty" doc:"When she said so."`
+	Owes       bool         `json:"owes_copies" doc:"Whether its holder has yet to say what became of copies."`
+	MayExtend  bool         `json:"may_extend" doc:"Whether you may ask for an extension now."`
+	MayAttest  bool         `json:"may_attest" doc:"Whether it is for you to say now what became of copies."`
+	MayApprove bool         `json:"may_approve" doc:"Whether you may approve or reject it now."`
+	MayRevoke  bool         `json:"may_revoke" doc:"Whether you may revoke it now."`
+	Exposure   *Exposure    `json:"exposure,omitempty" doc:"How far the interview has been shown already; for those who decide."`
+}
+
+// GrantConditions say what a grant covers and how it may be used.
+type GrantConditions struct {
+	Covers []access.Cover `json:"covers,omitempty" enum:"transcript,audio,video,clip,download" maxItems:"5" doc:"What it gives of its range. With sound alone no byte of a picture is ever delivered. A request that leaves it out asks for sound and picture."`
+	Terms  bool           `json:"terms,omitempty" doc:"The holder accepts the terms at each viewing; nothing is delivered before."`
+	Most   int            `json:"viewings,omitempty" minimum:"0" maximum:"1000" doc:"How many viewings it allows; 0: no bound. A viewing is one session with accepted terms, ended by 30 idle minutes; a bound implies terms."`
+	Blur   bool           `json:"blur,omitempty" doc:"The page keeps the picture blurred until the viewer confirms."`
+	Return bool           `json:"return,omitempty" doc:"At the end the holder says what became of copies (P30). Clips imply it."`
 }
 
 // Approval is one person's approval.
@@ -60,6 +79,49 @@ type Exposure struct {
 	Grants    int             `json:"grants" doc:"Grants that are or were active."`
 }
 
+// InterviewExposure is what whoever asks for a grant is shown first.
+type InterviewExposure struct {
+	Exposure
+	Interviews int        `json:"interviews" doc:"Interviews of the same person that were recorded."`
+	Transcript bool       `json:"has_transcript" doc:"Whether there is a transcript to ask for."`
+	Proposals  []Proposal `json:"proposals" doc:"The least that serves, for each need (P28)."`
+}
+
+// Proposal is the least that serves a need.
+type Proposal struct {
+	Need     access.Need    `json:"need" enum:"words,voice,sight,hearing,whole" doc:"What was said; how it was said; what can be seen; a passage for a hearing; the interview as a whole."`
+	Covers   []access.Cover `json:"covers" enum:"transcript,audio,video,clip,download" doc:"What to ask for."`
+	Whole    bool           `json:"whole" doc:"All of it; otherwise only the stretch that is needed."`
+	Viewings int            `json:"viewings" doc:"How many viewings."`
+	Hours    int            `json:"hours" doc:"For how long, in hours."`
+}
+
+// Terms are the terms of viewing.
+type Terms struct {
+	access.Terms
+	Version int    `json:"version" doc:"Version of the terms."`
+	SHA256  string `json:"sha256" doc:"SHA-256 of the terms in this language; whoever accepts them names it."`
+}
+
+type termsInput struct {
+	Language string `query:"language" maxLength:"16" doc:"BCP 47 tag; English where there are none." example:"sq"`
+}
+
+type acceptTermsInput struct {
+	IDPath
+	Body struct {
+		Terms string `json:"terms_sha256" minLength:"64" maxLength:"64" doc:"The hash of the terms that you were shown."`
+	}
+}
+
+type attestGrantInput struct {
+	IDPath
+	Body struct {
+		Copies access.Attestation `json:"copies" enum:"nothing_kept,returned,destroyed" doc:"What became of copies."`
+		Note   string             `json:"note,omitempty" maxLength:"500" doc:"More, in words."`
+	}
+}
+
 type requestGrantInput struct {
 	IDPath
 	Body struct {
@@ -70,12 +132,13 @@ type requestGrantInput struct {
 		Outward    bool            `json:"outward,omitempty" doc:"Snap to segment bounds outward in place of inward: a little more than asked, and the true bounds are shown to the approver."`
 		NotBefore  *time.Time      `json:"not_before,omitempty" doc:"From when; now if left out."`
 		NotAfter   time.Time       `json:"not_after" doc:"Until when, exclusive."`
-		Clips      bool            `json:"clips,omitempty" doc:"Ask that the recipient may have clips of it."`
-		Transcript bool            `json:"transcript,omitempty" doc:"Ask that the recipient may read the transcript of it."`
-		Purpose    string          `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
-		Basis      string          `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
-		RestsOn    string          `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`
-		Consent    string          `json:"consent,omitempty" enum:"share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"If it rests on consent: the purpose of consent; that of the recipient's role if left out."`
+		Clips      bool            `json:"clips,omitempty" doc:"Ask that the recipient may have clips of it, and their download. With covers it follows from those."`
+		Transcript bool            `json:"transcript,omitempty" doc:"Ask that the recipient may read the transcript of it. With covers it follows from those."`
+		GrantConditions
+		Purpose string `json:"purpose" minLength:"1" maxLength:"500" doc:"What for (P28)."`
+		Basis   string `json:"basis" minLength:"1" maxLength:"500" doc:"The legal basis or order (P28)."`
+		RestsOn string `json:"rests_on" enum:"law,consent" doc:"Whether the basis is law or the person's consent (P37). It is never guessed: what rests on consent ends when that is withdrawn."`
+		Consent string `json:"consent,omitempty" enum:"share_prosecution,share_defence,share_court,share_advocate,share_ngo,training" doc:"If it rests on consent: the purpose of consent; that of the recipient's role if left out."`
 	}
 }
 

@@ -8,32 +8,33 @@ import (
 
 // Export is a package of an interview on its way out.
 type Export struct {
-	ID          evidence.ID `json:"id" doc:"Export."`
-	Interview   evidence.ID `json:"interview_id" doc:"Interview."`
-	Case        CaseRef     `json:"case" doc:"Case file."`
-	State       string      `json:"state" doc:"proposed: a second person must approve; approved: it can be fetched, once; delivered: it was handed over, and another copy is another package (P19); received: the recipient acknowledged it." enum:"proposed,approved,delivered,received"`
-	Content     string      `json:"content" doc:"The whole recording, or a clip of whole segments." enum:"recording,clip"`
-	Asked       *Span       `json:"asked,omitempty" doc:"Of a clip: the range that was asked for. The package states the true cut points."`
-	Profile     string      `json:"profile" doc:"For whom it is put together (P32)." enum:"full,prosecution,defence,protected"`
-	Exhibit     string      `json:"exhibit,omitempty" doc:"The court's exhibit number."`
-	Passphrase  bool        `json:"passphrase" doc:"Whether it is encrypted under a passphrase, given when it is fetched."`
-	Clear       bool        `json:"clear" doc:"Whether the package is not encrypted."`
-	To          string      `json:"to,omitempty" doc:"The age recipient that it is encrypted to."`
-	Reasons     bool        `json:"reasons" doc:"Whether the texts of reasons and authorities in its custody log are disclosed."`
-	Reason      string      `json:"reason,omitempty" doc:"Why it leaves."`
-	RequestedBy AccountRef  `json:"requested_by" doc:"Who asked."`
-	RequestedAt time.Time   `json:"requested_at" doc:"When."`
-	ApprovedBy  *AccountRef `json:"approved_by,omitempty" doc:"The second person."`
-	ApprovedAt  *time.Time  `json:"approved_at,omitempty" doc:"When."`
-	DeliveredAt *time.Time  `json:"delivered_at,omitempty" doc:"When it was handed over."`
-	ReceivedAt  *time.Time  `json:"received_at,omitempty" doc:"When its receipt was acknowledged (P39)."`
-	Overdue     bool        `json:"overdue" doc:"Whether its receipt should have been acknowledged by now."`
-	Digest      string      `json:"sha256,omitempty" doc:"What left: the SHA-256 of the package's tag manifest, which covers every file."`
-	Bytes       int64       `json:"bytes,omitempty" doc:"How many bytes its files have."`
-	MayApprove  bool        `json:"may_approve" doc:"Whether you may approve it now."`
-	MayFetch    bool        `json:"may_fetch" doc:"Whether you may fetch the package now."`
-	MayReceive  bool        `json:"may_receive" doc:"Whether you may note now that the recipient acknowledged it."`
-	Package     string      `json:"package,omitempty" doc:"Path of the package, while you may fetch it."`
+	ID             evidence.ID `json:"id" doc:"Export."`
+	Interview      evidence.ID `json:"interview_id" doc:"Interview."`
+	Case           CaseRef     `json:"case" doc:"Case file."`
+	State          string      `json:"state" doc:"proposed: a second person must approve; approved: it can be fetched, once; delivered: it was handed over, and another copy is another package (P19); received: the recipient acknowledged it." enum:"proposed,approved,delivered,received"`
+	Content        string      `json:"content" doc:"The whole recording, or a clip of whole segments." enum:"recording,clip"`
+	Asked          *Span       `json:"asked,omitempty" doc:"Of a clip: the range that was asked for. The package states the true cut points."`
+	Profile        string      `json:"profile" doc:"For whom it is put together (P32)." enum:"full,prosecution,defence,protected"`
+	Exhibit        string      `json:"exhibit,omitempty" doc:"The court's exhibit number."`
+	Passphrase     bool        `json:"passphrase" doc:"Whether it is encrypted under a passphrase, given when it is fetched."`
+	Clear          bool        `json:"clear" doc:"Whether the package is not encrypted."`
+	To             string      `json:"to,omitempty" doc:"The age recipient that it is encrypted to."`
+	Reasons        bool        `json:"reasons" doc:"Whether the texts of reasons and authorities in its custody log are disclosed."`
+	Reason         string      `json:"reason,omitempty" doc:"Why it leaves."`
+	RequestedBy    AccountRef  `json:"requested_by" doc:"Who asked."`
+	RequestedAt    time.Time   `json:"requested_at" doc:"When."`
+	ApprovedBy     *AccountRef `json:"approved_by,omitempty" doc:"The second person."`
+	ApprovedAt     *time.Time  `json:"approved_at,omitempty" doc:"When."`
+	DeliveredAt    *time.Time  `json:"delivered_at,omitempty" doc:"When it was handed over."`
+	ReceivedAt     *time.Time  `json:"received_at,omitempty" doc:"When its receipt was acknowledged (P39)."`
+	Overdue        bool        `json:"overdue" doc:"Whether its receipt should have been acknowledged by now."`
+	Digest         string      `json:"sha256,omitempty" doc:"What left: the SHA-256 of the package's tag manifest, which covers every file."`
+	Bytes          int64       `json:"bytes,omitempty" doc:"How many bytes its files have."`
+	MayApprove     bool        `json:"may_approve" doc:"Whether you may approve it now."`
+	MayFetch       bool        `json:"may_fetch" doc:"Whether you may fetch the package now."`
+	NeedsAuthority bool        `json:"needs_authority" doc:"Whether whoever approves it must name a higher authority: two copies were approved before (P19)."`
+	MayReceive     bool        `json:"may_receive" doc:"Whether you may note now that the recipient acknowledged it."`
+	Package        string      `json:"package,omitempty" doc:"Path of the package, while you may fetch it."`
 }
 
 type requestExportInput struct {
@@ -52,6 +53,7 @@ type ExportWishes struct {
 	Passphrase bool   `json:"passphrase,omitempty" doc:"Encrypt under a passphrase, given when the package is fetched; it is kept nowhere."`
 	Profile    string `json:"profile,omitempty" enum:"full,prosecution,defence,protected" doc:"For whom: full (a court) if left out; prosecution leaves out what the defence viewed; protected obeys a protective order (P32)."`
 	Exhibit    string `json:"exhibit,omitempty" maxLength:"40" doc:"The court's exhibit number."`
+	Authority  string `json:"authority,omitempty" maxLength:"2000" doc:"Who above the custodian ordered it, with the order; for a custodian who asks, from the third copy on (P19)."`
 }
 
 type requestClipInput struct {
@@ -85,7 +87,8 @@ type receiveExportInput struct {
 type approveExportInput struct {
 	IDPath
 	Body *struct {
-		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"What the approval rests on."`
+		Reason    string `json:"reason,omitempty" maxLength:"2000" doc:"What the approval rests on."`
+		Authority string `json:"authority,omitempty" maxLength:"2000" doc:"Who above the custodian ordered it, with the order. From the third copy of an interview on it must be named (P19)."`
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 
 // wishes are the flags that a package and a clip have in common.
 type wishes struct {
-	out, to, reason, profile, exhibit, passphraseFile string
-	clear                                             bool
+	out, to, reason, profile, exhibit, passphraseFile, authority string
+	clear                                                        bool
 }
 
 func (w *wishes) flags(cmd *cobra.Command) {
@@ -24,6 +24,7 @@ func (w *wishes) flags(cmd *cobra.Command) {
 	f.StringVar(&w.reason, "reason", "", "why; stands in the custody log")
 	f.StringVar(&w.profile, "profile", "full", "for whom: full (a court), prosecution, defence or protected (under a protective order)")
 	f.StringVar(&w.exhibit, "exhibit", "", "the court's exhibit number")
+	f.StringVar(&w.authority, "authority", "", "who above the custodian ordered it, with the order; needed from the third copy on")
 	mustMark(cmd.MarkFlagRequired("out"))
 }
 
@@ -55,7 +56,7 @@ func (w *wishes) check() error {
 }
 
 func (w *wishes) body() map[string]any {
-	return map[string]any{"to": w.to, "clear": w.clear, "reason": w.reason, "passphrase": w.passphraseFile != "", "profile": w.profile, "exhibit": w.exhibit}
+	return map[string]any{"to": w.to, "clear": w.clear, "reason": w.reason, "passphrase": w.passphraseFile != "", "profile": w.profile, "exhibit": w.exhibit, "authority": w.authority}
 }
 
 func newClip(opt *options) *cobra.Command {

@@ -206,7 +206,8 @@ func writeEncrypted(body io.Reader, dir, name string) error {
 }
 
 func newExportApprove(opt *options) *cobra.Command {
-	return &cobra.Command{
+	var authority string
+	cmd := &cobra.Command{
 		Use:   "approve EXPORT",
 		Short: "Approve, as the second person, that a package leaves unencrypted",
 		Args:  cobra.ExactArgs(1),
@@ -220,7 +221,7 @@ func newExportApprove(opt *options) *cobra.Command {
 				return err
 			}
 			var doc json.RawMessage
-			if err := c.call(cmd.Context(), http.MethodPost, "/exports/"+id+"/approve", nil, &doc); err != nil {
+			if err := c.call(cmd.Context(), http.MethodPost, "/exports/"+id+"/approve", map[string]string{"authority": authority}, &doc); err != nil {
 				return err
 			}
 			if opt.json {
@@ -230,6 +231,8 @@ func newExportApprove(opt *options) *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&authority, "authority", "", "who above the custodian ordered it, with the order; needed from the third copy of an interview on")
+	return cmd
 }
 
 func newExportList(opt *options) *cobra.Command {

@@ -37,7 +37,7 @@ func newGrant(opt *options) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newGrantRequest(opt), newGrantList(opt),
+	cmd.AddCommand(newGrantRequest(opt), newGrantList(opt), newGrantAccept(opt), newGrantExtend(opt), newGrantCopies(opt),
 		newGrantDecision(opt, "approve", "Approved.", "Approve a proposed grant", false),
 		newGrantDecision(opt, "reject", "Rejected.", "Reject a proposed grant", true),
 		newGrantDecision(opt, "revoke", "Revoked.", "Revoke a grant; the next request under it is refused", true))
@@ -46,7 +46,9 @@ func newGrant(opt *options) *cobra.Command {
 
 func newGrantRequest(opt *options) *cobra.Command {
 	var interview, source, to, from, until, notBefore, notAfter, purpose, basis, restsOn string
-	var clips, transcript bool
+	var clips, transcript, terms, blur, copies bool
+	var covers []string
+	var viewings int
 	cmd := &cobra.Command{
 		Use:   "request --interview ID --source NAME|all --to LOGIN --from SEC --until SEC --not-before T --not-after T --purpose TEXT --basis TEXT [--rests-on law|consent]",
 		Short: "Ask for a grant",
@@ -59,7 +61,12 @@ from now such as +48h.
 
 --rests-on says whether the basis is law or the person's consent. What rests on
 consent ends at once when she withdraws it. It is not read out of --basis: without
-it the grant rests on law.`,
+it the grant rests on law.
+
+--covers says what it gives of the stretch: transcript, audio, video, clip and
+download; sound and picture without it. With --terms the recipient accepts the terms
+at each viewing ('toldonce grant accept' for programs), and nothing is delivered
+before; --viewings bounds how often and implies --terms.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := parseID("an interview", interview)
@@ -101,6 +108,7 @@ it the grant rests on law.`,
 				"from": asked.From, "until": asked.Until,
 				"not_before": begin.UTC().Format(time.RFC3339Nano), "not_after": end.UTC().Format(time.RFC3339Nano),
 				"purpose": purpose, "basis": basis, "rests_on": restsOn, "clips": clips, "transcript": transcript,
+				"covers": covers, "terms": terms, "viewings": viewings, "blur": blur, "return": copies,
 			}, &doc)
 			if err != nil {
 				return err
@@ -118,6 +126,11 @@ it the grant rests on law.`,
 	f.StringVar(&notAfter, "not-after", "", "until when the grant holds")
 	f.BoolVar(&clips, "clips", false, "ask that the recipient may have clips of it")
 	f.BoolVar(&transcript, "transcript", false, "ask that the recipient may read the transcript of it")
+	f.StringSliceVar(&covers, "covers", nil, "what it gives: transcript, audio, video, clip, download")
+	f.BoolVar(&terms, "terms", false, "the recipient accepts the terms at each viewing")
+	f.IntVar(&viewings, "viewings", 0, "how many viewings it allows; 0: no bound")
+	f.BoolVar(&blur, "blur", false, "the page keeps the picture blurred until the viewer confirms")
+	f.BoolVar(&copies, "return", false, "at the end the recipient says what became of copies")
 	f.StringVar(&purpose, "purpose", "", "what it is needed for")
 	f.StringVar(&basis, "basis", "", "the legal basis, such as an article or an order")
 	f.StringVar(&restsOn, "rests-on", "law", "whether the basis is law or the person's consent: law or consent")

@@ -104,6 +104,10 @@ const (
 	GrantApprove = "grant.approve" // grant
 	GrantReject  = "grant.reject"  // grant
 	GrantRevoke  = "grant.revoke"  // grant
+	GrantAccept  = "grant.accept"  // grant: its holder accepts the terms and begins a viewing
+	GrantExtend  = "grant.extend"  // grant: a request for the time after it, before it ends
+	GrantAttest  = "grant.attest"  // grant: its holder says what became of copies
+	ExposureRead = "exposure.read" // interview: how far it was shown, for whoever asks for a grant
 	MediaPlay    = "media.play"    // interview; decided by [Service.Deliver] and [Service.Playback] alone
 
 	// Transcripts; their text is let out by [Service.Transcript] alone.

@@ -19,8 +19,8 @@ type indexed struct {
 	segment  evidence.Segment
 }
 
-func (s *indexed) Viewing(_ context.Context, account, interview evidence.ID, _ evidence.Instant) (Viewing, error) {
-	return Viewing{Standing: s.standing, Recording: here, Grants: s.grants[[2]evidence.ID{account, interview}]}, nil
+func (s *indexed) Viewing(_ context.Context, actor evidence.Actor, interview evidence.ID, _ evidence.Instant) (Viewing, error) {
+	return Viewing{Standing: s.standing, Recording: here, Grants: s.grants[[2]evidence.ID{actor.Account, interview}]}, nil
 }
 
 func (s *indexed) SegmentAt(context.Context, evidence.ID, evidence.LeafKind, int) (evidence.Segment, error) {

@@ -55,6 +55,13 @@ func (s *Service) IncludesTranscript(ctx context.Context, grant evidence.ID) (bo
 	return g.Transcript, err
 }
 
+// Downloadable reports whether who asked for a clip under a grant may fetch it
+// herself once it is approved.
+func (s *Service) Downloadable(ctx context.Context, grant evidence.ID) (bool, error) {
+	g, err := s.Store.Grant(ctx, grant)
+	return err == nil && g.Gives(CoverDownload), err
+}
+
 func (g Grant) clipBounds() map[evidence.ID]clip.Bounds {
 	out := map[evidence.ID]clip.Bounds{}
 	for _, b := range g.Tracks {

@@ -117,7 +117,15 @@ type GrantView struct {
 	StateNow   GrantState // by server time; may be Expired
 	MayApprove bool       // approve or reject, now
 	MayRevoke  bool
-	Exposure   *Exposure // of the interview; nil for those who do not decide
+	MayExtend  bool
+	// MayAttest says that the actor holds it, that it is over, and that she has yet to
+	// say what became of copies.
+	MayAttest bool
+	// Viewings counts those under the grant, and Accepted says that the actor's session
+	// has one that is open.
+	Viewings int
+	Accepted bool
+	Exposure *Exposure // of the interview; nil for those who do not decide
 }
 
 // Grant returns one grant.
@@ -189,6 +197,18 @@ func (s *Service) view(ctx context.Context, actor evidence.Actor, g Grant, now e
 	mine := slices.ContainsFunc(g.Approvals, func(a Approval) bool { return a.By == actor.Account })
 	v.MayApprove = v.StateNow == Proposed && now < g.NotAfter && !mine && may(GrantApprove)
 	v.MayRevoke = (v.StateNow == Active || v.StateNow == Proposed) && may(GrantRevoke)
+	v.MayExtend = v.StateNow == Active && may(GrantExtend)
+	v.MayAttest = g.Owes(now) && may(GrantAttest)
+	if g.Conditions.Terms {
+		sessions, err := s.Store.Viewings(ctx, g.ID)
+		if err != nil {
+			return GrantView{}, err
+		}
+		v.Viewings = len(sessions)
+		v.Accepted = slices.ContainsFunc(sessions, func(one ViewingSession) bool {
+			return one.Viewer == actor.Account && one.Session == actor.Session && one.Open(now)
+		})
+	}
 	if !may(GrantReject) && !holds(st.Roles, evidence.RoleCaseManager) && st.Role != evidence.RoleAuditor && !holds(st.Roles, evidence.RoleAdvocate) {
 		return v, nil
 	}

@@ -128,7 +128,7 @@ func (s *Service) viewing(ctx context.Context, actor evidence.Actor, interview e
 	if actor.Kind != evidence.ActorPerson || actor.Account == "" {
 		return Viewing{}, errHidden
 	}
-	v, err := s.Store.Viewing(ctx, actor.Account, interview, now)
+	v, err := s.Store.Viewing(ctx, actor, interview, now)
 	if errors.Is(err, evidence.ErrNotFound) {
 		return Viewing{}, errHidden
 	}
@@ -210,17 +210,18 @@ func (s *Service) firstWith(ctx context.Context, g Grant, track evidence.ID, ini
 // judgePlay decides on one segment under one grant.
 func (s *Service) judgePlay(ctx context.Context, actor evidence.Actor, v Viewing, interview evidence.ID, g Grant, track evidence.ID, index int, now evidence.Instant) error {
 	b, inTrack := g.bounds(track)
-	play := playFacts(g, b, inTrack, index, v.Consents[g.Consent])
+	play := playFacts(g, b, inTrack, index, v.Consents[g.Consent], v.Accepted[g.ID])
 	return s.judge(ctx, actor, MediaPlay, evidence.Resource{Kind: KindInterview, ID: interview}, v.Standing, s.facts(actor, v.Standing, now), play)
 }
 
 // playFacts are the facts of media.play beyond those of every decision.
-func playFacts(g Grant, b TrackBounds, inTrack bool, index int, consentHolds bool) cedar.RecordMap {
+func playFacts(g Grant, b TrackBounds, inTrack bool, index int, consentHolds, accepted bool) cedar.RecordMap {
 	return cedar.RecordMap{
 		"grant": cedar.NewRecord(cedar.RecordMap{
 			"to": cedar.NewEntityUID("Account", types.String(g.To)), "state": types.String(g.State),
 			"notBefore": types.Long(g.NotBefore), "notAfter": types.Long(g.NotAfter),
 			"onConsent": types.Boolean(g.RestsOn == OnConsent), "consentHolds": types.Boolean(consentHolds),
+			"terms": types.Boolean(g.Conditions.Terms), "accepted": types.Boolean(accepted),
 		}),
 		"segment": cedar.NewRecord(cedar.RecordMap{
 			"inTrack": types.Boolean(inTrack), "first": types.Long(b.FirstIndex), "last": types.Long(b.LastIndex), "at": types.Long(index),

@@ -18,6 +18,15 @@ const (
 	Expired GrantState = "expired"
 )
 
+// Attestation is what the holder of a grant says became of copies at its end (P30).
+type Attestation string
+
+const (
+	NothingKept Attestation = "nothing_kept" // there never was a copy
+	Returned    Attestation = "returned"
+	Destroyed   Attestation = "destroyed"
+)
+
 // Foundation says what kind of basis a grant rests on (P37).
 type Foundation string
 
@@ -46,11 +55,15 @@ type Grant struct {
 	Clips     bool             // its holder may have clips of it, which leave as packages (P19)
 	// Transcript: its holder may read the transcript of Bounds.
 	Transcript bool
-	Purpose    string // in words; personal
-	Basis      string // the provision, decision, order or consent, in words; personal
-	RestsOn    Foundation
-	Consent    string // with OnConsent: the purpose of consent that must hold, such as "share_prosecution"
-	State      GrantState
+	// Conditions say what it covers of its range, and how it may be used.
+	Conditions Conditions
+	// Extends is the grant that this one goes on from, if it is an extension.
+	Extends evidence.ID
+	Purpose string // in words; personal
+	Basis   string // the provision, decision, order or consent, in words; personal
+	RestsOn Foundation
+	Consent string // with OnConsent: the purpose of consent that must hold, such as "share_prosecution"
+	State   GrantState
 	// RequestedBy is an account; Approvals are in order, by different accounts.
 	RequestedBy evidence.ID
 	RequestedAt evidence.Instant
@@ -60,7 +73,11 @@ type Grant struct {
 	// empty when it ended with what it rested on.
 	EndedBy evidence.ID
 	EndedAt evidence.Instant
-	Version int64 // row version for optimistic concurrency
+	// Attested is what its holder said became of copies, and AttestedAt when; empty and
+	// 0 before (P30).
+	Attested   Attestation
+	AttestedAt evidence.Instant
+	Version    int64 // row version for optimistic concurrency
 }
 
 // Approval is one person's yes to a grant.
@@ -87,6 +104,16 @@ func (g Grant) StateAt(now evidence.Instant) GrantState {
 		return Expired
 	}
 	return g.State
+}
+
+// Owes reports whether its holder has yet to say what became of copies: the grant is
+// over and asks for it.
+func (g Grant) Owes(now evidence.Instant) bool {
+	if !g.Conditions.Return || g.Attested != "" || !g.WasActive() {
+		return false
+	}
+	state := g.StateAt(now)
+	return state == Expired || state == Revoked || state == Ended
 }
 
 // WasActive reports whether the grant has ever been in force.

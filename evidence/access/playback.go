@@ -79,8 +79,7 @@ func (s *Service) live(ctx context.Context, actor evidence.Actor, interview evid
 	var live []Grant
 	var refusal error
 	for _, g := range v.Grants {
-		b := g.Tracks[0]
-		err := s.judgePlay(ctx, actor, v, interview, g, b.Track, b.FirstIndex, now)
+		err := s.judgeGrant(ctx, actor, v, g, v.Accepted[g.ID], now)
 		switch {
 		case err == nil:
 			live = append(live, g)

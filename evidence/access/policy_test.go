@@ -32,9 +32,9 @@ var actionsByKind = map[string][]string{
 	KindSheet:   {FileClose, FileOpen},
 	KindPerson:  {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent: {ConsentAttest, ConsentWithdraw, ConsentReceipt},
-	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote,
+	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExposureRead, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote,
 		TranscriptWrite, TranscriptCertify, TranscriptList},
-	KindGrant:   {GrantRead, GrantApprove, GrantReject, GrantRevoke},
+	KindGrant:   {GrantRead, GrantApprove, GrantReject, GrantRevoke, GrantAccept, GrantExtend, GrantAttest},
 	KindExport:  {ExportApprove, ExportRead, ExportReceive},
 	KindHold:    {HoldLift},
 	KindErasure: {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
@@ -100,12 +100,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead, FileRead, FileOpen}
-	asking := []string{GrantRequest, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise, TranscriptList}
-	party := []string{GrantRead, GrantRevoke, FileClose}
+	asking := []string{GrantRequest, ExposureRead, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise, TranscriptList}
+	party := []string{GrantRead, GrantRevoke, FileClose, GrantExtend}
+	held := []string{GrantAccept, GrantAttest}
 	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
 	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, RulingWrite, SeparationDecide, TranscriptCertify}
 	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage, TranscriptWrite, TranscriptCertify}
-	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest,
+	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest, ExposureRead,
 		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide, TranscriptList, TranscriptWrite}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
@@ -115,7 +116,7 @@ func everybody() []who {
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
 			may: with([]string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite}, kept)},
+			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite, ExposureRead}, kept)},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
 			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList, SeparationRead}, kept)},
 		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList})},
@@ -124,7 +125,7 @@ func everybody() []who {
 		{name: "custodian who asked", role: evidence.RoleCustodian, agency: here, change: own,
 			may: with(reading, remove(custody, AccountApprove, AccountRecoverApprove, GrantApprove, ExportApprove, ErasureApprove, ErasureReject), []string{FileClose})},
 		{name: "custodian who would receive it", role: evidence.RoleCustodian, agency: here, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, remove(custody, GrantApprove), []string{FileClose})},
+			may: with(reading, remove(custody, GrantApprove), []string{FileClose, GrantAttest})},
 		{name: "custodian in a demonstration", role: evidence.RoleCustodian, agency: here, demo: true, may: with(reading, custody, []string{ExportAlone})},
 		{name: "case manager without a case", role: evidence.RoleCaseManager, agency: here, may: with([]string{CaseOpen, RoomCheck})},
 		{name: "case manager on the case", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
@@ -136,7 +137,7 @@ func everybody() []who {
 			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
-			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, ExportRead, ExportReceive})},
+			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, GrantExtend, ExportRead, ExportReceive})},
 		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
 			may: with(reading, asking, conducting, []string{RoomCheck, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
@@ -146,11 +147,11 @@ func everybody() []who {
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
-			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise, ExposureRead})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, party)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, party, held)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
 			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords}, watching)},
@@ -200,7 +201,7 @@ func (w who) disagreements(r *rules, secondFactor bool) (wrong []string) {
 				facts["watchConsent"] = types.Boolean(!w.silent)
 			}
 			if action == MediaPlay {
-				for k, v := range playFacts(Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 1001}, TrackBounds{FirstIndex: 3, LastIndex: 3}, true, 3, false) {
+				for k, v := range playFacts(Grant{To: me, State: Active, NotBefore: 1000, NotAfter: 1001}, TrackBounds{FirstIndex: 3, LastIndex: 3}, true, 3, false, false) {
 					facts[k] = v
 				}
 			}
@@ -288,28 +289,32 @@ type play struct {
 	at      int
 	consent bool
 	code    string // of the refusal; empty if it plays
+	// accepted: she has accepted the terms.
+	accepted bool
 }
 
 // plays are decided under a grant from 1000 to 2000 of segments 3 to 7.
 var plays = []play{
-	{"from the first moment", nil, 1000, true, 5, false, ""},
-	{"to the last", nil, 1999, true, 5, false, ""},
-	{"first segment", nil, 1500, true, 3, false, ""},
-	{"last segment", nil, 1500, true, 7, false, ""},
-	{"before its time", nil, 999, true, 5, false, "grant.not_yet"},
-	{"after its time", nil, 2000, true, 5, false, "grant.over"},
-	{"the segment before", nil, 1500, true, 2, false, "grant.outside"},
-	{"the segment after", nil, 1500, true, 8, false, "grant.outside"},
-	{"no segment", nil, 1500, true, -1, false, "grant.outside"},
-	{"another track", nil, 1500, false, 5, false, "grant.outside"},
-	{"revoked", func(g *Grant) { g.State = Revoked }, 1500, true, 5, false, "grant.revoked"},
-	{"ended", func(g *Grant) { g.State = Ended }, 1500, true, 5, false, "grant.not_active"},
-	{"proposed", func(g *Grant) { g.State = Proposed }, 1500, true, 5, false, "grant.not_active"},
-	{"rejected", func(g *Grant) { g.State = Rejected }, 1500, true, 5, false, "grant.not_active"},
-	{"a state from the future", func(g *Grant) { g.State = "sleeping" }, 1500, true, 5, false, "grant.not_active"},
-	{"on a consent that holds", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, true, ""},
-	{"on a consent that does not", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, false, "grant.basis_ended"},
-	{"to somebody else", func(g *Grant) { g.To = other }, 1500, true, 5, false, "none"},
+	{"from the first moment", nil, 1000, true, 5, false, "", false},
+	{"to the last", nil, 1999, true, 5, false, "", false},
+	{"first segment", nil, 1500, true, 3, false, "", false},
+	{"last segment", nil, 1500, true, 7, false, "", false},
+	{"before its time", nil, 999, true, 5, false, "grant.not_yet", false},
+	{"after its time", nil, 2000, true, 5, false, "grant.over", false},
+	{"the segment before", nil, 1500, true, 2, false, "grant.outside", false},
+	{"the segment after", nil, 1500, true, 8, false, "grant.outside", false},
+	{"no segment", nil, 1500, true, -1, false, "grant.outside", false},
+	{"another track", nil, 1500, false, 5, false, "grant.outside", false},
+	{"revoked", func(g *Grant) { g.State = Revoked }, 1500, true, 5, false, "grant.revoked", false},
+	{"ended", func(g *Grant) { g.State = Ended }, 1500, true, 5, false, "grant.not_active", false},
+	{"proposed", func(g *Grant) { g.State = Proposed }, 1500, true, 5, false, "grant.not_active", false},
+	{"rejected", func(g *Grant) { g.State = Rejected }, 1500, true, 5, false, "grant.not_active", false},
+	{"a state from the future", func(g *Grant) { g.State = "sleeping" }, 1500, true, 5, false, "grant.not_active", false},
+	{"on a consent that holds", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, true, "", false},
+	{"on a consent that does not", func(g *Grant) { g.RestsOn = OnConsent }, 1500, true, 5, false, "grant.basis_ended", false},
+	{"to somebody else", func(g *Grant) { g.To = other }, 1500, true, 5, false, "none", false},
+	{"without the terms accepted", func(g *Grant) { g.Conditions.Terms = true }, 1500, true, 5, false, "grant.terms", false},
+	{"with the terms accepted", func(g *Grant) { g.Conditions.Terms = true }, 1500, true, 5, false, "", true},
 }
 
 func TestWhenMediaPlays(t *testing.T) {
@@ -330,7 +335,7 @@ func (c play) disagreements(r *rules) []string {
 	st := Standing{Active: true, Agency: other, Role: evidence.RoleProsecutor, OwnedBy: here, Roles: []evidence.Role{evidence.RoleProsecutor}}
 	actor := evidence.Actor{Kind: evidence.ActorPerson, Account: me, MFA: true}
 	facts := (&Service{}).facts(actor, st, c.now)
-	maps.Copy(facts, playFacts(g, TrackBounds{FirstIndex: 3, LastIndex: 7}, c.inTrack, c.at, c.consent))
+	maps.Copy(facts, playFacts(g, TrackBounds{FirstIndex: 3, LastIndex: 7}, c.inTrack, c.at, c.consent, c.accepted))
 	got, why, err := r.decide(MediaPlay, entitiesOf(actor, evidence.Resource{Kind: KindInterview, ID: thing}, st), cedar.NewRecord(facts))
 	code := ""
 	if !got {

@@ -86,6 +86,6 @@ func (s *Service) judgeReplacement(ctx context.Context, actor evidence.Actor, v 
 	// Its index is one of the track of replacements and says nothing of the
 	// original's: that it lies within the range is what was asked.
 	b.FirstIndex, b.LastIndex = l.Index, l.Index
-	play := playFacts(g, b, inTrack, l.Index, v.Consents[g.Consent])
+	play := playFacts(g, b, inTrack, l.Index, v.Consents[g.Consent], v.Accepted[g.ID])
 	return s.judge(ctx, actor, MediaPlay, evidence.Resource{Kind: KindInterview, ID: interview}, v.Standing, s.facts(actor, v.Standing, now), play)
 }

@@ -30,10 +30,12 @@ type Request struct {
 	Outward   bool
 	NotBefore evidence.Instant // 0: now
 	NotAfter  evidence.Instant
-	// Clips asks that the recipient may have clips of what the grant gives.
-	Clips bool
 	// Transcript asks that the recipient may read the transcript of what the grant gives.
 	Transcript bool
+	// Clips asks that the recipient may have clips of what the grant gives. With
+	// Conditions.Covers it follows from those.
+	Clips      bool
+	Conditions Conditions
 	Purpose    string
 	Basis      string
 	// RestsOn is OnLaw or OnConsent. It is never guessed from the words of Basis: what
@@ -69,7 +71,7 @@ func (s *Service) RequestGrant(ctx context.Context, actor evidence.Actor, in Req
 		return Grant{}, err
 	}
 	g := Grant{ID: evidence.NewID(), Agency: st.OwnedBy, Case: st.Case, Interview: in.Interview, To: in.To, Asked: in.Asked,
-		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Clips: in.Clips, Transcript: in.Transcript, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
+		NotBefore: in.NotBefore, NotAfter: in.NotAfter, Clips: in.Clips, Transcript: in.Transcript, Conditions: in.Conditions, Purpose: strings.TrimSpace(in.Purpose), Basis: strings.TrimSpace(in.Basis),
 		RestsOn: in.RestsOn, Consent: in.Consent, State: Proposed, RequestedBy: actor.Account, RequestedAt: now, Needed: 1, Version: 1}
 	if st.Child {
 		g.Needed = 2
@@ -110,7 +112,7 @@ func (g *Grant) check(now evidence.Instant) error {
 	case g.RestsOn != OnLaw && g.RestsOn != OnConsent:
 		return evidence.Refuse(evidence.ErrInvalid, "grant.rests_on", "Say whether the grant rests on law or on the person's consent. What rests on consent ends with it.", "P37")
 	}
-	return nil
+	return g.Conditions.check(&g.Clips, &g.Transcript)
 }
 
 // checkRecipient makes sure that the recipient belongs to the case and, where the
@@ -182,7 +184,7 @@ func (s *Service) bound(ctx context.Context, g *Grant, in Request) error {
 		return err
 	}
 	for _, track := range tracks {
-		if g.Source != AllSources && g.Source != string(track.Source) || track.Replaces != "" {
+		if g.Source != AllSources && g.Source != string(track.Source) || track.Replaces != "" || !g.Conditions.takes(track.Kind) && !g.Gives(CoverTranscript) {
 			continue
 		}
 		b, ok, err := s.boundTrack(ctx, track, in)
@@ -192,17 +194,20 @@ func (s *Service) bound(ctx context.Context, g *Grant, in Request) error {
 		if !ok {
 			continue
 		}
-		if len(g.Tracks) == 0 {
+		if !g.Bounds.Valid() {
 			g.Bounds = b.Range
 		}
 		g.Bounds.From, g.Bounds.Until = min(g.Bounds.From, b.Range.From), max(g.Bounds.Until, b.Range.Until)
-		g.Tracks = append(g.Tracks, b)
+		// A grant of the transcript alone has a range of time and no track.
+		if g.Conditions.takes(track.Kind) {
+			g.Tracks = append(g.Tracks, b)
+		}
 	}
 	if err := s.boundReplacements(ctx, g, tracks, in.Asked); err != nil {
 		return err
 	}
 	switch {
-	case len(g.Tracks) == 0:
+	case len(g.Tracks) == 0 && (!g.Gives(CoverTranscript) || !g.Bounds.Valid()):
 		return evidence.Refuse(evidence.ErrInvalid, "grant.nothing_fits", "No whole segment of the recording lies inside this range. Segments are about two seconds long; ask for a wider range.", "P28")
 	case len(g.Tracks) > MaxGrantTracks:
 		return evidence.Refuse(evidence.ErrInvalid, "grant.too_many_tracks", "This would give more than 24 tracks at once. Ask for one source at a time.", "P28")
@@ -257,6 +262,24 @@ func (g Grant) details() map[string]string {
 	}
 	if g.Transcript {
 		d["transcript"] = "true"
+	}
+	if len(g.Conditions.Covers) > 0 {
+		covers := make([]string, len(g.Conditions.Covers))
+		for i, c := range g.Conditions.Covers {
+			covers[i] = string(c)
+		}
+		d["covers"] = strings.Join(covers, ",")
+	}
+	for name, on := range map[string]bool{"terms": g.Conditions.Terms, "blur": g.Conditions.Blur, "return": g.Conditions.Return} {
+		if on {
+			d[name] = "true"
+		}
+	}
+	if g.Conditions.Viewings > 0 {
+		d["viewings"] = strconv.Itoa(g.Conditions.Viewings)
+	}
+	if g.Extends != "" {
+		d["extends"] = string(g.Extends)
 	}
 	return d
 }

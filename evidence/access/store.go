@@ -44,6 +44,9 @@ type Viewing struct {
 	// Consents says which purposes of consent hold now for the person
 	// interviewed. It is loaded only if a grant rests on consent.
 	Consents map[string]bool
+	// Accepted says under which grants that ask for terms the actor's session has an
+	// open viewing.
+	Accepted map[evidence.ID]bool
 }
 
 // Window is a stretch of delivery that one custody entry stands for: one viewer,
@@ -101,8 +104,9 @@ type Store interface {
 	// Standing tells the facts about an account and a thing at a time.
 	// evidence.ErrNotFound if there is no such thing.
 	Standing(ctx context.Context, account evidence.ID, on evidence.Resource, now evidence.Instant) (Standing, error)
-	// Viewing tells the facts about an account and an interview's media.
-	Viewing(ctx context.Context, account, interview evidence.ID, now evidence.Instant) (Viewing, error)
+	// Viewing tells the facts about a signed-in person and an interview's media. Only
+	// Account and Session of the actor are used.
+	Viewing(ctx context.Context, actor evidence.Actor, interview evidence.ID, now evidence.Instant) (Viewing, error)
 	// ConsentHolds reports whether the person interviewed has a valid consent for a
 	// purpose, such as "share_prosecution".
 	ConsentHolds(ctx context.Context, interview evidence.ID, purpose string) (bool, error)
@@ -118,12 +122,22 @@ type Store interface {
 	CreateGrant(ctx context.Context, g Grant, entry custody.Entry) error
 	Grant(ctx context.Context, id evidence.ID) (Grant, error)
 	Grants(ctx context.Context, f GrantFilter) ([]Grant, error)
-	// ChangeGrant stores state, approvals and end of a grant if its version is
-	// still g.Version, and evidence.ErrConflict otherwise.
+	// ChangeGrant stores state, approvals, end and attestation of a grant if its version
+	// is still g.Version, and evidence.ErrConflict otherwise.
 	ChangeGrant(ctx context.Context, g Grant, entry custody.Entry) error
 	Exposure(ctx context.Context, interview evidence.ID) (Exposure, error)
 
-	// OpenWindow commits a window with its entry, unless a committed window of the
+	// OpenViewing commits a viewing with its entry, unless the same viewer, session and
+	// grant have one that is open at v.AcceptedAt: then it returns that one and writes
+	// nothing. It returns an error wrapping ErrViewingsUsed if the grant has had as many
+	// as most, which 0 does not bound, and evidence.ErrConflict if the grant is not
+	// active any more.
+	OpenViewing(ctx context.Context, v ViewingSession, most int, entry custody.Entry) (ViewingSession, error)
+	// Viewings returns the viewings under a grant, in order.
+	Viewings(ctx context.Context, grant evidence.ID) ([]ViewingSession, error)
+
+	// OpenWindow commits a window with its entry, and notes it in the open viewing of
+	// the same viewer, session and grant if there is one, unless a committed window of the
 	// same viewer, session and grant covers need and has not expired at w.OpenedAt:
 	// then it returns that one and writes nothing. An empty need is covered by any.
 	// A grant that is not active any more is evidence.ErrConflict, so that no

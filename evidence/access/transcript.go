@@ -33,7 +33,7 @@ const afterEnd = 5_000_000
 // spoken is what a grant gives of a transcript: its bounds, and beyond them where
 // there is nothing more of the recording that a line could be about.
 func (s *Service) spoken(ctx context.Context, g Grant) (evidence.Range, error) {
-	r, first, last := g.Bounds, true, true
+	r, first, last := g.Bounds, len(g.Tracks) > 0, len(g.Tracks) > 0
 	for _, b := range g.Tracks {
 		first = first && b.FirstIndex == 0
 		_, err := s.Store.SegmentAt(ctx, b.Track, evidence.LeafMedia, b.LastIndex+1)

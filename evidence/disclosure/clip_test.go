@@ -21,6 +21,7 @@ type grants struct {
 	holder evidence.ID
 	id     evidence.ID
 	over   bool
+	handed bool // without download: a custodian hands packages over
 }
 
 func (g *grants) bounds() map[evidence.ID]clip.Bounds {
@@ -47,6 +48,8 @@ func (g *grants) ClipBounds(_ ctx, _ evidence.ID) (map[evidence.ID]clip.Bounds, 
 	return g.bounds(), nil
 }
 
+func (g *grants) Downloadable(_ ctx, _ evidence.ID) (bool, error) { return !g.handed, nil }
+
 func everything() *disclosure.ClipRequest {
 	return &disclosure.ClipRequest{Range: evidence.Range{From: 0, Until: 6_000_000}}
 }
@@ -57,7 +60,7 @@ func TestAClipHoldsWhatItsGrantAllowsAndNoMore(t *testing.T) {
 	if err != nil || e.State != disclosure.Proposed || e.Content != disclosure.ClipOfRecording || e.Grant != s.grants.id {
 		t.Fatalf("got %+v, %v", e, err)
 	}
-	if _, err := s.Approve(t.Context(), s.second, e.ID, ""); err != nil {
+	if _, err := s.Approve(t.Context(), s.second, e.ID, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := s.hand(t, s.prosecutor, e.ID)
@@ -92,7 +95,7 @@ func TestAClipNeedsAGrantThatStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Approve(t.Context(), s.second, e.ID, ""); err != nil {
+	if _, err := s.Approve(t.Context(), s.second, e.ID, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.grants.over = true
@@ -180,4 +183,66 @@ func judgeFiles(t *testing.T, s *stage, files testutil.Files) *verify.Report {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func TestAGrantWithoutDownloadIsHandedOver(t *testing.T) {
+	s := newStage(t)
+	s.grants.handed = true
+	e, err := s.Request(t.Context(), s.prosecutor, s.Held.ID, disclosure.Request{Clear: true, Reason: "hearing", Clip: everything()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Approve(t.Context(), s.second, e.ID, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.View(t.Context(), s.prosecutor, e.ID)
+	if err != nil || v.MayFetch {
+		t.Errorf("%+v, %v", v, err)
+	}
+	_, err = s.Deliver(t.Context(), s.prosecutor, e.ID, "")
+	wantRefusal(t, err, evidence.ErrRefused, "export.no_download")
+	if _, d := s.hand(t, s.second, e.ID); d.Export.ID != e.ID {
+		t.Errorf("%+v", d.Export)
+	}
+}
+
+// P19: the third copy and every later one needs a named higher authority.
+func TestFurtherCopiesNeedAHigherAuthority(t *testing.T) {
+	s := newStage(t)
+	clear := disclosure.Request{Clear: true, Reason: "hearing"}
+	ask := func() disclosure.Export {
+		t.Helper()
+		e, err := s.Request(t.Context(), s.custodian, s.Held.ID, clear)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for range 2 {
+		if _, err := s.Approve(t.Context(), s.second, ask().ID, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := ask()
+	v, err := s.View(t.Context(), s.second, third.ID)
+	if err != nil || !v.NeedsAuthority {
+		t.Errorf("%+v, %v", v, err)
+	}
+	_, err = s.Approve(t.Context(), s.second, third.ID, "", " ")
+	wantRefusal(t, err, evidence.ErrRefused, "export.authority")
+	// Nor is one approved at once because a custodian asked for it.
+	sealed := disclosure.Request{Passphrase: true, Reason: "hearing"}
+	_, err = s.Request(t.Context(), s.custodian, s.Held.ID, sealed)
+	wantRefusal(t, err, evidence.ErrRefused, "export.authority")
+	sealed.Authority = "Chief prosecutor, order 4/26"
+	if e, err := s.Request(t.Context(), s.custodian, s.Held.ID, sealed); err != nil || e.State != disclosure.Approved {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e, err := s.Approve(t.Context(), s.second, third.ID, "", sealed.Authority); err != nil || e.State != disclosure.Approved {
+		t.Errorf("%+v, %v", e, err)
+	}
+	// In a demonstration no data is real.
+	if e, err := s.Request(t.Context(), s.alone, s.Held.ID, clear); err != nil || e.State != disclosure.Approved {
+		t.Errorf("%+v, %v", e, err)
+	}
 }

@@ -64,6 +64,11 @@ func (s *Service) Deliver(ctx context.Context, actor evidence.Actor, export evid
 	case e.LeaseUntil > now:
 		return nil, evidence.Refuse(evidence.ErrConflict, "export.in_delivery", "This package is being handed over at this moment.", "P19")
 	}
+	if fetch, err := s.mayFetch(ctx, actor, e); err != nil {
+		return nil, err
+	} else if !fetch {
+		return nil, evidence.Refuse(evidence.ErrRefused, "export.no_download", "Your grant covers no download. The evidence custodian hands the package over.", "P28")
+	}
 	d := &Delivery{service: s, actor: actor, ContentType: "application/x-tar", Name: Folder(e.ID) + ".tar"}
 	if d.to, err = e.recipient(passphrase); err != nil {
 		return nil, err

@@ -38,6 +38,9 @@ type Grants interface {
 	ClipBounds(ctx context.Context, grant evidence.ID) (map[evidence.ID]clip.Bounds, error)
 	// IncludesTranscript reports whether a grant includes the transcript.
 	IncludesTranscript(ctx context.Context, grant evidence.ID) (bool, error)
+	// Downloadable reports whether who asked for a clip under a grant may fetch it
+	// herself.
+	Downloadable(ctx context.Context, grant evidence.ID) (bool, error)
 }
 
 // Config is what a Service is made of. Every field but Transcripts is required.
@@ -82,6 +85,9 @@ type Request struct {
 	Exhibit string
 	// Clip asks for a clip instead of the whole recording.
 	Clip *ClipRequest
+	// Authority names who above the custodian ordered it, with the order; personal.
+	// From the third copy of an interview on, whoever approves names one (P19).
+	Authority string
 }
 
 // ClipRequest asks for a clip.
@@ -146,6 +152,9 @@ func (s *Service) Request(ctx context.Context, actor evidence.Actor, interview e
 	entry := s.entry(actor, action, e)
 	entry.Why = r.Reason
 	if alone || !r.Clear && actor.Role == evidence.RoleCustodian {
+		if entry.Authority, err = s.authority(ctx, actor, e, r.Authority); err != nil {
+			return Export{}, err
+		}
 		e.State, e.ApprovedBy, e.ApprovedAt = Approved, actor.Account, now
 	}
 	if alone {
@@ -195,7 +204,9 @@ func (r *Request) check() error {
 }
 
 // Approve lets a package leave. The policy wants another custodian than who asked.
-func (s *Service) Approve(ctx context.Context, actor evidence.Actor, export evidence.ID, reason string) (Export, error) {
+// authority names who above her ordered it; it may be empty for the first two copies
+// of an interview (P19).
+func (s *Service) Approve(ctx context.Context, actor evidence.Actor, export evidence.ID, reason, authority string) (Export, error) {
 	if err := s.Access.Authorize(ctx, actor, ActionApprove, evidence.Resource{Kind: "export", ID: export}); err != nil {
 		return Export{}, err
 	}
@@ -210,12 +221,15 @@ func (s *Service) Approve(ctx context.Context, actor evidence.Actor, export evid
 	if e.State != Proposed {
 		return Export{}, evidence.Refuse(evidence.ErrConflict, "export.decided", "This package was decided on before.", "P19")
 	}
+	if authority, err = s.authority(ctx, actor, e, authority); err != nil {
+		return Export{}, err
+	}
 	if e.ApprovedAt, err = s.Store.Now(ctx); err != nil {
 		return Export{}, err
 	}
 	e.State, e.ApprovedBy = Approved, actor.Account
 	entry := s.entry(actor, ActionApprove, e)
-	entry.Why = reason
+	entry.Why, entry.Authority = reason, authority
 	if err := s.Store.ChangeExport(ctx, e, entry); err != nil {
 		return Export{}, fmt.Errorf("approving package %s: %w", export, err)
 	}
@@ -229,7 +243,9 @@ type View struct {
 	MayApprove bool
 	MayFetch   bool
 	MayReceive bool // acknowledge that it was received
-	Overdue    bool // its receipt should have come by now
+	// NeedsAuthority says that whoever approves it must name a higher authority (P19).
+	NeedsAuthority bool
+	Overdue        bool // its receipt should have come by now
 }
 
 // Exports lists the packages that match, those apart that the actor may neither
@@ -283,7 +299,15 @@ func (s *Service) view(ctx context.Context, actor evidence.Actor, e Export) (v V
 	if clockErr != nil {
 		return View{}, false, clockErr
 	}
-	v = View{Export: e, MayFetch: read && e.State == Approved, MayApprove: approve && e.State == Proposed, MayReceive: e.State == Delivered && may(ActionReceive), Overdue: e.Overdue(now)}
+	fetch := read && e.State == Approved
+	if fetch {
+		fetch, err = s.mayFetch(ctx, actor, e)
+	}
+	needs := false
+	if err == nil && approve && e.State == Proposed {
+		needs, err = s.needsAuthority(ctx, actor, e)
+	}
+	v = View{Export: e, NeedsAuthority: needs, MayFetch: fetch, MayApprove: approve && e.State == Proposed, MayReceive: e.State == Delivered && may(ActionReceive), Overdue: e.Overdue(now)}
 	return v, read || approve, err
 }
 

@@ -111,13 +111,13 @@ func TestClearPackageNeedsAReasonAndASecondPerson(t *testing.T) {
 	}
 	_, err = s.Deliver(ctx, s.custodian, e.ID, "")
 	wantRefusal(t, err, evidence.ErrConflict, "export.not_approved")
-	if _, err := s.Approve(ctx, s.custodian, e.ID, ""); !errors.Is(err, evidence.ErrRefused) {
+	if _, err := s.Approve(ctx, s.custodian, e.ID, "", ""); !errors.Is(err, evidence.ErrRefused) {
 		t.Errorf("approved by who asked: %v", err)
 	}
-	if e, err = s.Approve(ctx, s.second, e.ID, "checked the order"); err != nil || e.State != disclosure.Approved || e.ApprovedBy != s.second.Account {
+	if e, err = s.Approve(ctx, s.second, e.ID, "checked the order", ""); err != nil || e.State != disclosure.Approved || e.ApprovedBy != s.second.Account {
 		t.Fatalf("got %+v, %v", e, err)
 	}
-	_, err = s.Approve(ctx, s.second, e.ID, "")
+	_, err = s.Approve(ctx, s.second, e.ID, "", "")
 	wantRefusal(t, err, evidence.ErrConflict, "export.decided")
 
 	files, d := s.hand(t, s.custodian, e.ID)

@@ -86,14 +86,20 @@ func (s *Store) standing(account evidence.ID, on evidence.Resource, now evidence
 	return st, nil
 }
 
-func (s *Store) Viewing(_ context.Context, account, interview evidence.ID, now evidence.Instant) (access.Viewing, error) {
+func (s *Store) Viewing(_ context.Context, actor evidence.Actor, interview evidence.ID, now evidence.Instant) (access.Viewing, error) {
+	account := actor.Account
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.standing(account, evidence.Resource{Kind: access.KindInterview, ID: interview}, now)
 	if err != nil {
 		return access.Viewing{}, err
 	}
-	v := access.Viewing{Standing: st, Recording: s.interviews[interview].Recording, Consents: map[string]bool{}}
+	v := access.Viewing{Standing: st, Recording: s.interviews[interview].Recording, Consents: map[string]bool{}, Accepted: map[evidence.ID]bool{}}
+	for _, one := range s.viewings {
+		if one.Viewer == account && one.Session == actor.Session && one.Open(now) {
+			v.Accepted[one.Grant] = true
+		}
+	}
 	for _, g := range sorted(s.grants) {
 		if g.To == account && g.Interview == interview && g.WasActive() {
 			v.Grants = append(v.Grants, g)
@@ -164,7 +170,15 @@ func (s *Store) SegmentAt(_ context.Context, track evidence.ID, kind evidence.Le
 }
 
 func (s *Store) CreateGrant(_ context.Context, g access.Grant, e custody.Entry) error {
-	return s.one(e, func() error { s.grants[g.ID] = g; return nil })
+	return s.one(e, func() error {
+		for _, have := range s.grants {
+			if g.Extends != "" && have.Extends == g.Extends && (have.State == access.Proposed || have.State == access.Active) {
+				return conflict("extension")
+			}
+		}
+		s.grants[g.ID] = g
+		return nil
+	})
 }
 
 func (s *Store) Grant(_ context.Context, id evidence.ID) (access.Grant, error) {
@@ -192,6 +206,7 @@ func (s *Store) ChangeGrant(_ context.Context, g access.Grant, e custody.Entry) 
 			return conflict("grant")
 		}
 		have.State, have.Approvals, have.Needed, have.EndedBy, have.EndedAt = g.State, g.Approvals, g.Needed, g.EndedBy, g.EndedAt
+		have.Attested, have.AttestedAt = g.Attested, g.AttestedAt
 		have.Version++
 		s.grants[g.ID] = have
 		return nil
@@ -245,6 +260,11 @@ func (s *Store) OpenWindow(_ context.Context, w access.Window, need evidence.Ran
 				return errCovered
 			}
 		}
+		for i, one := range s.viewings {
+			if one.Grant == w.Grant && one.Viewer == w.Viewer && one.Session == w.Session && one.Open(w.OpenedAt) {
+				s.viewings[i].LastAt = w.OpenedAt
+			}
+		}
 		s.windows = append(s.windows, w)
 		return nil
 	})
@@ -252,6 +272,40 @@ func (s *Store) OpenWindow(_ context.Context, w access.Window, need evidence.Ran
 		err = nil
 	}
 	return opened, err
+}
+
+func (s *Store) OpenViewing(_ context.Context, v access.ViewingSession, most int, e custody.Entry) (access.ViewingSession, error) {
+	opened := v
+	err := s.one(e, func() error {
+		if s.grants[v.Grant].State != access.Active {
+			return conflict("grant")
+		}
+		had := 0
+		for _, one := range s.viewings {
+			if one.Grant != v.Grant {
+				continue
+			}
+			if had++; one.Viewer == v.Viewer && one.Session == v.Session && one.Open(v.AcceptedAt) {
+				opened = one
+				return errCovered
+			}
+		}
+		if most > 0 && had >= most {
+			return access.ErrViewingsUsed
+		}
+		s.viewings = append(s.viewings, v)
+		return nil
+	})
+	if err == errCovered {
+		err = nil
+	}
+	return opened, err
+}
+
+func (s *Store) Viewings(_ context.Context, grant evidence.ID) ([]access.ViewingSession, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.viewings), func(v access.ViewingSession) bool { return v.Grant != grant }), nil
 }
 
 func (s *Store) LogPreview(_ context.Context, grant evidence.ID, e custody.Entry) error {

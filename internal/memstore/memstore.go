@@ -69,6 +69,7 @@ type Store struct {
 	repeats  []consent.Repeat
 	grants   map[evidence.ID]access.Grant
 	windows  []access.Window
+	viewings []access.ViewingSession
 	gone     map[access.Delivered]bool
 	refusals map[string]evidence.Instant
 	calls    []observation.Call

@@ -21,7 +21,7 @@ import (
 func RunConformance(t *testing.T, open func(testing.TB) *World) {
 	for name, check := range map[string]func(*testing.T, *World){
 		"accounts": checkAccounts, "invitations": checkInvitations, "sign-in": checkSignIn, "tokens": checkTokens, "cases": checkCases, "team": checkTeam, "sheets": checkSheets,
-		"people": checkPeople, "plans": checkPlans, "consents": checkConsents, "grants": checkGrants, "windows": checkWindows, "refusals": checkRefusals,
+		"people": checkPeople, "plans": checkPlans, "consents": checkConsents, "grants": checkGrants, "windows": checkWindows, "viewings": checkViewings, "refusals": checkRefusals,
 		"standing": checkStanding, "observation": checkObservation, "transcripts": checkTranscripts, "one unit of work": checkUnit,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -560,7 +560,7 @@ func checkGrants(t *testing.T, w *World) {
 	now, _ := s.Now(bg)
 	viewing := func(want int) access.Viewing {
 		t.Helper()
-		v, err := s.Viewing(bg, g.To, iv.ID, now)
+		v, err := s.Viewing(bg, evidence.Actor{Account: g.To}, iv.ID, now)
 		if err != nil || len(v.Grants) != want || v.Recording != iv.Recording || v.Interview != iv.ID || v.Case != w.Case.ID {
 			t.Errorf("%+v, %v", v, err)
 		}
@@ -600,7 +600,16 @@ func checkGrants(t *testing.T, w *World) {
 			t.Errorf("%+v: %d, %v", c.f, len(list), err)
 		}
 	}
+	longer := g
+	longer.ID, longer.Extends, longer.State, longer.Version = evidence.NewID(), g.ID, access.Proposed, 1
+	w.Must(s.CreateGrant(bg, longer, w.entry("x")))
+	again := longer
+	again.ID = evidence.NewID()
+	wantErr(t, "a second extension", s.CreateGrant(bg, again, w.entry("x")), evidence.ErrConflict)
+	longer.State = access.Rejected
+	w.Must(s.ChangeGrant(bg, longer, w.entry("x")))
 	g.State, g.EndedBy, g.EndedAt = access.Revoked, w.Actors[evidence.RoleCustodian].Account, 5
+	g.Attested, g.AttestedAt = access.Destroyed, 6
 	w.Must(s.ChangeGrant(bg, g, w.entry("x")))
 	g.Version++
 	got, err = s.Grant(bg, g.ID)
@@ -609,7 +618,7 @@ func checkGrants(t *testing.T, w *World) {
 	viewing(1)
 	_, err = s.Grant(bg, evidence.NewID())
 	wantErr(t, "no grant", err, evidence.ErrNotFound)
-	_, err = s.Viewing(bg, g.To, evidence.NewID(), now)
+	_, err = s.Viewing(bg, evidence.Actor{Account: g.To}, evidence.NewID(), now)
 	wantErr(t, "no interview", err, evidence.ErrNotFound)
 }
 

@@ -36,13 +36,14 @@ type model struct {
 	windows  []access.Window
 	seen     map[modelSegment]bool
 	refused  map[string]evidence.Instant
-	entries  struct{ deliver, refuse int }
+	entries  struct{ deliver, refuse, accept int }
 	steps    map[string]int // what happened, so that a run that tests nothing shows
 }
 
 type modelGrant struct {
 	access.Grant
 	onConsent bool
+	viewings  []evidence.Instant // when a window was last opened in each, or it began
 }
 
 type modelSegment struct {
@@ -74,7 +75,7 @@ func RunModel(w *World, seed uint64, steps int) {
 		name   string
 		do     func()
 	}{{6, "request", m.request}, {10, "approve", m.approve}, {2, "revoke", m.revoke}, {1, "reject", m.reject}, {50, "play", m.play}, {12, "watch", m.watch},
-		{4, "wait", m.wait}, {2, "join", m.join}, {2, "leave", m.leave}, {2, "consent", m.consent}, {2, "withdraw", m.withdraw}}
+		{4, "wait", m.wait}, {2, "join", m.join}, {2, "leave", m.leave}, {8, "accept", m.accept}, {2, "extend", m.extend}, {2, "consent", m.consent}, {2, "withdraw", m.withdraw}}
 	var wheel []func()
 	for _, a := range acts {
 		for range a.weight {
@@ -93,7 +94,7 @@ func RunModel(w *World, seed uint64, steps int) {
 		}
 	}
 	w.T.Logf("seed %d: %v, %d windows, %d refusals logged", seed, m.steps, m.entries.deliver, m.entries.refuse)
-	if m.steps["delivered"] == 0 || m.steps["refused"] == 0 || m.steps["hidden"] == 0 {
+	if m.steps["delivered"] == 0 || m.steps["refused"] == 0 || m.steps["hidden"] == 0 || m.steps["accepted"] == 0 {
 		w.T.Errorf("seed %d tested too little: %v", seed, m.steps)
 	}
 }
@@ -126,18 +127,25 @@ func (m *model) expect(what string, err error, want bool) bool {
 func (m *model) request() {
 	by, to := m.member(), m.member()
 	length := time.Duration(20+m.rng.IntN(180)) * time.Second
+	if m.rng.IntN(4) == 0 {
+		length += 2 * time.Hour
+	}
 	begin := m.now + evidence.Instant((time.Duration(m.rng.IntN(60)-20) * time.Second).Microseconds())
 	in := access.Request{Interview: m.iv.ID, Source: []string{access.AllSources, "close-up", "wide"}[m.rng.IntN(3)], To: to.Account,
 		NotBefore: begin, NotAfter: begin + evidence.Instant(length.Microseconds()), Purpose: "review", Basis: "decision 12", RestsOn: []access.Foundation{access.OnLaw, access.OnConsent}[m.rng.IntN(2)]}
 	in.Asked.From = evidence.Offset(m.rng.IntN(90_000_000))
 	in.Asked.Until = in.Asked.From + evidence.Offset(m.rng.IntN(40_000_000))
 	onConsent := in.RestsOn == access.OnConsent
+	in.Conditions = m.conditions()
 
 	want := m.takesPart(by.Account) && m.takesPart(to.Account) && in.Asked.Valid() && in.NotAfter > m.now
 	if onConsent {
 		want = want && m.onTeam[to.Account] == evidence.RoleProsecutor && m.consents
 	}
 	bounds := m.bounds(in.Asked, in.Source)
+	if len(in.Conditions.Covers) > 0 {
+		bounds = slices.DeleteFunc(bounds, func(b access.TrackBounds) bool { return b.Kind == evidence.Video })
+	}
 	want = want && len(bounds) > 0
 	g, err := m.Access.RequestGrant(m.ctx, by, in)
 	if !m.expect("request", err, want) {
@@ -146,7 +154,7 @@ func (m *model) request() {
 	if !slices.Equal(g.Tracks, bounds) {
 		m.T.Errorf("the request for %v was snapped to %+v, the model says %+v", in.Asked, g.Tracks, bounds)
 	}
-	m.grants = append(m.grants, &modelGrant{g, onConsent})
+	m.grants = append(m.grants, &modelGrant{Grant: g, onConsent: onConsent})
 }
 
 // bounds finds the longest run of whole segments inside a range by trying all.
@@ -224,8 +232,9 @@ func (m *model) revoke() {
 	if m.rng.IntN(3) == 0 {
 		by = m.member()
 	}
-	known := m.takesPart(by.Account)
-	may := by.Role == evidence.RoleCustodian || known && (m.onTeam[by.Account] == evidence.RoleCaseManager || g.To == by.Account || g.RequestedBy == by.Account)
+	// Whoever left the case can still give up what she holds.
+	party := !m.linked[by.Account] && (g.To == by.Account || g.RequestedBy == by.Account)
+	may := by.Role == evidence.RoleCustodian || party || m.takesPart(by.Account) && m.onTeam[by.Account] == evidence.RoleCaseManager
 	live := g.State == access.Proposed || g.State == access.Active && m.now < g.NotAfter
 	if _, err := m.Access.RevokeGrant(m.ctx, by, g.ID, "over"); m.expect("revoke", err, may && live) {
 		if g.State == access.Proposed {
@@ -240,6 +249,9 @@ func (m *model) wait() {
 	d := time.Duration(m.rng.IntN(20)) * time.Second
 	if m.rng.IntN(10) == 0 {
 		d += time.Minute
+	}
+	if m.rng.IntN(25) == 0 {
+		d += access.ViewingIdle
 	}
 	m.Advance(d)
 	m.now, _ = m.Store.Now(m.ctx)
@@ -408,7 +420,8 @@ func (m *model) live(account, track evidence.ID, index int, interview evidence.I
 		}
 		any = true
 		b, ok := bounded(g.Grant, track)
-		if ok && live == nil && g.State == access.Active && m.now >= g.NotBefore && m.now < g.NotAfter && index >= b.FirstIndex && index <= b.LastIndex && (!g.onConsent || m.consents) {
+		if ok && live == nil && g.State == access.Active && m.now >= g.NotBefore && m.now < g.NotAfter && index >= b.FirstIndex && index <= b.LastIndex && (!g.onConsent || m.consents) &&
+			(!g.Conditions.Terms || m.viewing(g) >= 0) {
 			live = g
 		}
 	}
@@ -425,6 +438,9 @@ func (m *model) delivered(by evidence.Actor, g *modelGrant, l evidence.Leaf) {
 	m.windows = append(m.windows, access.Window{Viewer: by.Account, Grant: g.ID, ExpiresAt: m.now + 30_000_000,
 		Range: evidence.Range{From: from, Until: max(l.End, min(g.Bounds.Until, from+30_000_000))}})
 	m.entries.deliver++
+	if i := m.viewing(g); i >= 0 {
+		g.viewings[i] = m.now
+	}
 }
 
 func (m *model) refusal(by evidence.Actor, interview evidence.ID, code string) {
@@ -443,6 +459,9 @@ func (m *model) agree(step int) {
 	}
 	if n := len(m.Log(access.EntryDeliver)); n != m.entries.deliver {
 		m.T.Errorf("%d windows in the log, the model has %d", n, m.entries.deliver)
+	}
+	if n := len(m.Log(access.GrantAccept)); n != m.entries.accept {
+		m.T.Errorf("%d viewings in the log, the model has %d", n, m.entries.accept)
 	}
 	if n := len(m.Log(access.EntryRefuse)); n != m.entries.refuse {
 		m.T.Errorf("%d refusals in the log, the model has %d", n, m.entries.refuse)

@@ -139,7 +139,8 @@ func stand(ctx context.Context, q querier, st *access.Standing, account, person 
 }
 
 // Viewing implements access.Store.
-func (s *Store) Viewing(ctx context.Context, account, interview evidence.ID, now evidence.Instant) (v access.Viewing, err error) {
+func (s *Store) Viewing(ctx context.Context, actor evidence.Actor, interview evidence.ID, now evidence.Instant) (v access.Viewing, err error) {
+	account := actor.Account
 	err = s.read(ctx, func(q querier) error {
 		v = access.Viewing{}
 		var person evidence.ID
@@ -156,6 +157,9 @@ func (s *Store) Viewing(ctx context.Context, account, interview evidence.ID, now
 			return err
 		}
 		v.Grants = slices.DeleteFunc(grants, func(g access.Grant) bool { return !g.WasActive() })
+		if err := accepted(ctx, q, &v, actor, interview, now); err != nil {
+			return err
+		}
 		return consentsFor(ctx, q, &v, person, now)
 	})
 	return v, err
@@ -207,14 +211,19 @@ func (s *Store) ConsentHolds(ctx context.Context, interview evidence.ID, purpose
 }
 
 const grantColumns = `id, agency, case_id, interview_id, source, recipient, asked_from, asked_until, bounds_from, bounds_until, tracks, not_before, not_after,
-	purpose, basis, rests_on, consent, state, requested_by, requested_at, approvals, needed, ended_by, ended_at, version, clips, transcript`
+	purpose, basis, rests_on, consent, state, requested_by, requested_at, approvals, needed, ended_by, ended_at, version, clips, transcript,
+	conditions, extends, attested, attested_at`
 
 func scanGrant(scan func(...any) error) (g access.Grant, err error) {
-	var tracks, approvals []byte
+	var tracks, approvals, conditions []byte
 	err = scan(&g.ID, &g.Agency, &g.Case, &g.Interview, &g.Source, &g.To, &g.Asked.From, &g.Asked.Until, &g.Bounds.From, &g.Bounds.Until, &tracks, &g.NotBefore, &g.NotAfter,
-		&g.Purpose, &g.Basis, &g.RestsOn, &g.Consent, &g.State, &g.RequestedBy, &g.RequestedAt, &approvals, &g.Needed, &g.EndedBy, &g.EndedAt, &g.Version, &g.Clips, &g.Transcript)
+		&g.Purpose, &g.Basis, &g.RestsOn, &g.Consent, &g.State, &g.RequestedBy, &g.RequestedAt, &approvals, &g.Needed, &g.EndedBy, &g.EndedAt, &g.Version, &g.Clips, &g.Transcript,
+		&conditions, &g.Extends, &g.Attested, &g.AttestedAt)
 	if err != nil {
 		return g, err
+	}
+	if err := json.Unmarshal(conditions, &g.Conditions); err != nil {
+		return g, fmt.Errorf("conditions of grant %s: %w", g.ID, err)
 	}
 	if err := json.Unmarshal(tracks, &g.Tracks); err != nil {
 		return g, fmt.Errorf("tracks of grant %s: %w", g.ID, err)
@@ -244,11 +253,16 @@ func (s *Store) CreateGrant(ctx context.Context, g access.Grant, entry custody.E
 	if err != nil {
 		return err
 	}
+	conditions, err := json.Marshal(g.Conditions)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
 		return once(tx.exec(ctx, `INSERT INTO access_grant (`+grantColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`,
 			g.ID, g.Agency, g.Case, g.Interview, g.Source, g.To, g.Asked.From, g.Asked.Until, g.Bounds.From, g.Bounds.Until, tracks, g.NotBefore, g.NotAfter,
-			g.Purpose, g.Basis, g.RestsOn, g.Consent, g.State, g.RequestedBy, g.RequestedAt, approvals, g.Needed, g.EndedBy, g.EndedAt, g.Version, g.Clips, g.Transcript))
+			g.Purpose, g.Basis, g.RestsOn, g.Consent, g.State, g.RequestedBy, g.RequestedAt, approvals, g.Needed, g.EndedBy, g.EndedAt, g.Version, g.Clips, g.Transcript,
+			string(conditions), g.Extends, g.Attested, g.AttestedAt))
 	})
 }
 
@@ -279,8 +293,8 @@ func (s *Store) ChangeGrant(ctx context.Context, g access.Grant, entry custody.E
 		return err
 	}
 	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
-		return once(tx.exec(ctx, `UPDATE access_grant SET state = $3, approvals = $4, needed = $5, ended_by = $6, ended_at = $7, version = version + 1 WHERE id = $1 AND version = $2`,
-			g.ID, g.Version, g.State, approvals, g.Needed, g.EndedBy, g.EndedAt))
+		return once(tx.exec(ctx, `UPDATE access_grant SET state = $3, approvals = $4, needed = $5, ended_by = $6, ended_at = $7, attested = $8, attested_at = $9, version = version + 1
+			WHERE id = $1 AND version = $2`, g.ID, g.Version, g.State, approvals, g.Needed, g.EndedBy, g.EndedAt, g.Attested, g.AttestedAt))
 	})
 }
 
@@ -337,6 +351,9 @@ func (s *Store) OpenWindow(ctx context.Context, w access.Window, need evidence.R
 			return errCovered
 		}
 		if err := notFound(err); !errors.Is(err, evidence.ErrNotFound) {
+			return err
+		}
+		if err := touchViewing(ctx, tx, w); err != nil {
 			return err
 		}
 		return once(tx.exec(ctx, `INSERT INTO delivery_window (id, agency, interview_id, grant_id, viewer, session, range_from, range_until, opened_at, expires_at)

@@ -132,12 +132,19 @@ export class ReviewPage {
   async ask(from: string, until: string, purpose: string, basis: string): Promise<void> {
     await this.page.getByRole('button', { name: t('ask_grant') }).first().click();
     const dialog = this.page.getByRole('dialog');
+    await dialog.getByLabel(t('need_sight')).check();
     await dialog.getByLabel(t('ask_from'), { exact: true }).fill(from);
     await dialog.getByLabel(t('ask_until'), { exact: true }).fill(until);
     await dialog.getByLabel(t('grant_purpose')).fill(purpose);
     await dialog.getByLabel(t('grant_basis')).fill(basis);
     await dialog.getByLabel(t('ask_rests_on_law')).check();
     await dialog.getByRole('button', { name: t('ask_send') }).click();
+  }
+
+  /** Accepts the terms of viewing, and looks at the picture. */
+  async accept(): Promise<void> {
+    await this.page.getByRole('button', { name: t('terms_accept') }).click();
+    await this.page.getByRole('button', { name: t('blur_show') }).click();
   }
 
   async play(): Promise<void> {

@@ -18,6 +18,7 @@ const pseudonym = 'Swallow';
 const purpose = `Charging decision ${Date.now()}`;
 let caseId = '';
 let interview = '';
+let grant = '';
 let bounds = { from: 0, until: 0 };
 
 test('a case file is opened, with a victim under a pseudonym and a team', async ({ person }) => {
@@ -122,9 +123,10 @@ test('the custodian sees the true bounds and approves', async ({ person }) => {
   await picture(page, 'grants-to-decide');
   await grants.approve(purpose);
   const listed = await api('custodian', 'GET', `/interviews/${interview}/grants`);
-  const grant = listed.data.items.find((it: any) => it.purpose === purpose);
-  expect(grant.state).toBe('active');
-  bounds = grant.bounds;
+  const given = listed.data.items.find((it: any) => it.purpose === purpose);
+  expect(given.state).toBe('active');
+  grant = given.id;
+  bounds = given.bounds;
   expect(bounds.from).toBeGreaterThanOrEqual(2_000_000);
   expect(bounds.until).toBeLessThanOrEqual(7_000_000);
 });
@@ -138,6 +140,11 @@ test('she plays exactly that, and revocation empties her player within two secon
   });
   const review = new ReviewPage(page);
   await review.open(interview);
+  await expect(page.getByRole('button', { name: t('terms_accept') })).toBeVisible();
+  await expectAccessible(page);
+  await picture(page, 'review-terms');
+  expect(segments, 'nothing is asked for before the terms are accepted').toEqual([]);
+  await review.accept();
   await review.video().waitFor();
   await expect.poll(() => review.video().evaluate((v: HTMLVideoElement) => v.readyState)).toBeGreaterThanOrEqual(2);
   await review.play();
@@ -153,6 +160,10 @@ test('she plays exactly that, and revocation empties her player within two secon
 
   // Only what is granted was asked for, and every answer was yes.
   expect(segments.every((it) => it.status === 200)).toBe(true);
+  // A program that acts as her accepts them for itself.
+  expect((await api('prosecutor', 'GET', `/interviews/${interview}/playback`)).data.reasons[0].code).toBe('grant.terms');
+  const terms = await api('prosecutor', 'GET', '/terms?language=sq');
+  expect((await api('prosecutor', 'POST', `/grants/${grant}/viewings`, { terms_sha256: terms.data.sha256 })).status).toBe(200);
   const playback = await api('prosecutor', 'GET', `/interviews/${interview}/playback`);
   for (const source of playback.data.sources) {
     for (const track of source.tracks) {
@@ -210,7 +221,7 @@ test('every act stands in the custody log of the case', async ({ person }) => {
   await picture(page, 'case-custody');
   const log = await api('case_manager', 'GET', `/cases/${caseId}/custody?limit=200`);
   const actions: string[] = log.data.items.map((it: any) => it.action);
-  for (const action of ['case.open', 'team.add', 'person.add', 'interview.plan', 'consent.record', 'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'grant.request', 'grant.approve', 'grant.revoke']) {
+  for (const action of ['case.open', 'team.add', 'person.add', 'interview.plan', 'consent.record', 'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'grant.request', 'grant.approve', 'grant.accept', 'grant.revoke']) {
     expect(actions, action).toContain(action);
   }
 });

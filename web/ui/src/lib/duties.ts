@@ -66,7 +66,7 @@ export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
   return [
     ...lists.sheets.map(sheetDuty),
     ...lists.interviews.flatMap((it) => interviewDuty(me, it, lists.grants)),
-    ...lists.grants.flatMap((it) => grantDuty(me, it, now)),
+    ...lists.grants.flatMap((it) => grantDuty(me, it, lists.grants, now)),
     ...lists.packages.flatMap(packageDuty),
     ...lists.accounts.flatMap((it) => accountDuty(me, it)),
     ...lists.kept.flatMap(retentionDuty),
@@ -124,7 +124,10 @@ function sheetDuty(it: Schema['Sheet']): Duty {
   };
 }
 
-function grantDuty(me: Me, it: Schema['Grant'], now: number): Duty[] {
+/** How long before its end a grant is called to mind. */
+const endsSoon = 3 * 86_400_000;
+
+function grantDuty(me: Me, it: Schema['Grant'], grants: Schema['Grant'][], now: number): Duty[] {
   const what = m.grant_what({ source: sourceWord(it.source), from: position(it.bounds.from), until: position(it.bounds.until) });
   if (it.state === 'proposed' && it.may_approve) {
     return [{
@@ -136,8 +139,32 @@ function grantDuty(me: Me, it: Schema['Grant'], now: number): Duty[] {
       act: m.duty_decide(),
     }];
   }
-  if (it.state === 'active' && it.to.id === me.account_id && Date.parse(it.not_after) > now) {
-    const open = Date.parse(it.not_before) <= now;
+  const mine = it.to.id === me.account_id;
+  if (it.owes_copies && (mine || me.role === 'custodian')) {
+    return [{
+      key: `copies ${it.id}`,
+      urgency: mine ? 'soon' : 'open',
+      title: mine ? m.duty_copies({ case: it.case.reference }) : m.duty_copies_held({ who: it.to.name, case: it.case.reference }),
+      text: what,
+      href: '/grants',
+      act: mine ? m.copies_act() : m.look(),
+    }];
+  }
+  const left = Date.parse(it.not_after) - now;
+  const begun = Date.parse(it.not_before) <= now;
+  // Whoever holds it and who gave it are reminded in its last days, unless an extension was asked for.
+  if (it.state === 'active' && begun && left > 0 && left < endsSoon && !grants.some((other) => other.extends === it.id) && (me.role === 'custodian' || (mine && it.may_extend))) {
+    return [{
+      key: `grant ends ${it.id}`,
+      urgency: mine ? 'soon' : 'open',
+      title: mine ? m.duty_grant_ends({ case: it.case.reference }) : m.duty_grant_ends_held({ who: it.to.name, case: it.case.reference }),
+      text: m.duty_grant_ends_text({ what, when: until(it.not_after, now) }),
+      href: mine ? `/interviews/${it.interview_id}/review` : '/grants',
+      act: mine ? m.review() : m.look(),
+    }];
+  }
+  if (it.state === 'active' && mine && left > 0) {
+    const open = begun;
     return [{
       key: `grant ${it.id}`,
       urgency: 'open',

@@ -70,7 +70,7 @@ const actions = [
   'interview.plan', 'interview.cancel', 'interview.ready', 'interview.not_ready', 'interview.consent_ended',
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
   'interview.observe_join', 'interview.observe_leave', 'interview.observe_ended', 'interview.propose', 'interview.settle',
-  'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end',
+  'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end', 'grant.accept', 'grant.extend', 'grant.attest',
   'export.request', 'export.approve', 'export.read', 'media.deliver',
   'retention.class', 'retention.set', 'retention.keep', 'retention.due', 'retention.lock', 'hold.place', 'hold.lift',
   'erasure.request', 'erasure.approve', 'erasure.reject', 'erasure.done', 'erasure.attest',

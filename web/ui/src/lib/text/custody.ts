@@ -1,5 +1,6 @@
 // The custody log as sentences: who did what to whom.
 import { m } from '$m';
+import { copiesWord } from './covers';
 import type { Schema } from '../api/client';
 import { position } from './time';
 import { phaseWord, roleWord, sourceRoleWord, stageWord } from './words';
@@ -148,6 +149,9 @@ const sentences: Record<string, Write> = {
   'grant.reject': (who, e, n) => m.log_grant_reject({ who, to: account(e, 'to', n) }),
   'grant.revoke': (who, e, n) => m.log_grant_revoke({ who, to: account(e, 'to', n) }),
   'grant.end': (_, e, n) => m.log_grant_end({ to: account(e, 'to', n) }),
+  'grant.accept': (who) => m.log_grant_accept({ who }),
+  'grant.extend': (who, e, n) => m.log_grant_extend({ who, to: account(e, 'to', n) }),
+  'grant.attest': (who, e) => m.log_grant_attest({ who, copies: copiesWord(detail(e, 'copies') ?? '') }),
   'media.deliver': (who, e, n) =>
     // A window without length was opened by what comes before the first picture.
     detail(e, 'from') === detail(e, 'until') ? m.log_media_open({ who, what: tracks(e, n) }) : m.log_media_deliver({ who, from: micros(e, 'from'), until: micros(e, 'until'), what: tracks(e, n) }),

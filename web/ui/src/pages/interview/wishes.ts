@@ -5,9 +5,10 @@ export interface Wishes {
   reason: string;
   profile: string;
   exhibit: string;
+  authority: string;
 }
 
-export const noWishes = (): Wishes => ({ how: 'key', to: '', reason: '', profile: 'full', exhibit: '' });
+export const noWishes = (): Wishes => ({ how: 'key', to: '', reason: '', profile: 'full', exhibit: '', authority: '' });
 
 /** The wishes as the API takes them. */
 export function asked(wishes: Wishes) {
@@ -16,5 +17,6 @@ export function asked(wishes: Wishes) {
     reason: wishes.reason.trim() || undefined,
     profile: wishes.profile as 'full' | 'prosecution' | 'defence' | 'protected',
     exhibit: wishes.exhibit.trim() || undefined,
+    authority: wishes.authority.trim() || undefined,
   };
 }
