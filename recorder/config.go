@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
 )
 
@@ -19,7 +20,11 @@ type Config struct {
 	Seal    Sealer
 	Gate    Gate
 	Facts   Facts
-	Clock   evidence.Clock // default time.Now
+	// Checkpoints signs checkpoints of running recordings, which are pushed off the
+	// host every 10 s; nil: none are made. Witnesses are asked to cosign them.
+	Checkpoints CheckpointSigner
+	Witnesses   []custody.Remote
+	Clock       evidence.Clock // default time.Now
 
 	// SpoolDir holds the journals; one process at a time uses it.
 	SpoolDir string

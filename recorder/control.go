@@ -95,7 +95,7 @@ func (s *sitting) start(ctx context.Context, actor evidence.Actor) error {
 	}
 	s.mu.Lock()
 	s.journal = journal
-	s.keeper = newKeeper(s, sealer, seal.NewTree(), map[evidence.ID]int{})
+	s.keeper = newKeeper(s, sealer, seal.NewTree(), map[evidence.ID]int{}, 0, 0)
 	s.clerk = newClerk(s, nil, 1)
 	s.origin, s.wallAt = s.r.now(), s.wallLocked()
 	s.phase = savedPhase{State: evidence.StateRecording, StartedAt: iv.StartedAt}

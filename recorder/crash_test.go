@@ -21,12 +21,13 @@ import (
 // is not.
 func (w *world) crash() *world {
 	w.t.Helper()
-	after := &world{t: w.t, dir: w.t.TempDir(), store: newMemoryStore(), gate: w.gate, keys: w.keys, seal: w.seal, actor: w.actor, iv: w.iv}
+	after := &world{t: w.t, dir: w.t.TempDir(), store: newMemoryStore(), gate: w.gate, keys: w.keys, seal: w.seal, actor: w.actor, iv: w.iv, partial: w.partial, logKey: w.logKey, witnesses: w.witnesses}
 	// First the spool: what reaches a store later is found there as well.
 	copyTree(w.t, filepath.Join(w.dir, "spool"), filepath.Join(after.dir, "spool"))
 	w.store.mu.Lock()
 	s := w.store
 	after.store.interviews, after.store.segments = maps.Clone(s.interviews), maps.Clone(s.segments)
+	after.store.checkpoints = maps.Clone(s.checkpoints)
 	after.store.keys, after.store.recipients, after.store.sealed = maps.Clone(s.keys), maps.Clone(s.recipients), maps.Clone(s.sealed)
 	after.store.sources, after.store.tracks, after.store.entries = slices.Clone(s.sources), slices.Clone(s.tracks), slices.Clone(s.entries)
 	after.store.devices, after.store.manifests = slices.Clone(s.devices), slices.Clone(s.manifests)

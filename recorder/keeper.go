@@ -48,11 +48,16 @@ type keeper struct {
 	ended  bool                // something could not be put before the end: nothing may follow it
 	counts map[evidence.ID]int // media segments by track; likewise
 	done   chan struct{}
+
+	attester *attester
 }
 
-func newKeeper(s *sitting, sealer *envelope.Sealer, tree *seal.Tree, counts map[evidence.ID]int) *keeper {
+// newKeeper goes on behind tree, of which a checkpoint of the first attested leaves
+// is in the outbox, and of the first stored ones in the object store.
+func newKeeper(s *sitting, sealer *envelope.Sealer, tree *seal.Tree, counts map[evidence.ID]int, attested, stored int64) *keeper {
 	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, full: map[int][]byte{}, done: make(chan struct{})}
 	k.wake = sync.NewCond(&k.mu)
+	k.attester = newAttester(k, attested, stored)
 	go k.run()
 	go k.checkpoints()
 	return k
@@ -227,6 +232,7 @@ func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 	segments := make([]evidence.Segment, 0, len(stored))
 	var pages []int
 	var manifests []evidence.StoredSourceManifest
+	var checkpoints []checkpointMeta
 	for _, o := range stored {
 		var meta objectMeta
 		if err := json.Unmarshal(o.Meta, &meta); err != nil {
@@ -234,6 +240,10 @@ func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 		}
 		if meta.Claims != nil {
 			manifests = append(manifests, evidence.StoredSourceManifest{File: *meta.Claims, ObjectKey: o.Key, ObjectVersion: o.Version})
+			continue
+		}
+		if meta.Checkpoint != nil {
+			checkpoints = append(checkpoints, *meta.Checkpoint)
 			continue
 		}
 		if meta.Segment == nil {
@@ -256,6 +266,9 @@ func (s *sitting) confirm(ctx context.Context, stored []spool.Stored) error {
 			s.r.metrics.databaseRetries.Add(1)
 			return err
 		}
+	}
+	if err := s.confirmCheckpoints(ctx, checkpoints); err != nil {
+		return err
 	}
 	// A page comes behind its leaves, which the database has by now.
 	for _, i := range pages {
@@ -297,7 +310,10 @@ func (k *keeper) checkpoints() {
 	timer := time.NewTicker(checkpointEvery)
 	defer timer.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
+	var attesting sync.WaitGroup
+	defer attesting.Wait()
 	defer cancel()
+	attesting.Go(func() { k.attester.run(ctx) })
 	go func() {
 		select {
 		case <-k.done:
@@ -392,6 +408,9 @@ func (s *sitting) saveState() spool.Position {
 	// Under its lock: a duty that is added after this is behind the record.
 	s.clerk.mu.Lock()
 	defer s.clerk.mu.Unlock()
+	if s.keeper != nil {
+		st.Checkpoint = s.keeper.attester.durable()
+	}
 	st.Duties, st.NextDuty = s.clerk.duties, s.clerk.next
 	return s.write(recState, encodeJSON(st))
 }

@@ -61,6 +61,9 @@ type savedState struct {
 	NextDuty  int64              `json:"nextDuty"`
 	Accounts  []savedAccount     `json:"accounts,omitempty"`
 	Checked   precheck           `json:"checked,omitzero"`
+	// Checkpoint is how many leaves the newest checkpoint covers that the outbox
+	// holds durably, or held.
+	Checkpoint int64 `json:"checkpoint,omitempty"`
 }
 
 // savedPhase is where an interview stands.
@@ -233,5 +236,7 @@ type objectMeta struct {
 	Segment *evidence.Segment `json:"segment,omitempty"`
 	// Claims is set for a file of signed batches.
 	Claims *evidence.SourceManifestFile `json:"claims,omitempty"`
-	Page   int                          `json:"page"` // of the manifest, where nothing else is set
+	// Checkpoint is set for a signed checkpoint of the tree.
+	Checkpoint *checkpointMeta `json:"checkpoint,omitempty"`
+	Page       int             `json:"page"` // of the manifest, where nothing else is set
 }

@@ -25,7 +25,9 @@ type found struct {
 	lastAt   evidence.Offset
 	said     said                          // of sources about their own frames
 	manifest []evidence.SourceManifestFile // in the outbox
-	lost     []string                      // records that could not be understood
+	// pendingCheckpoint is the newest one in the outbox; its Size is 0 if none is.
+	pendingCheckpoint checkpointMeta
+	lost              []string // records that could not be understood
 }
 
 // recover continues an interview that an earlier run left in the spool. What was
@@ -226,6 +228,9 @@ func (f *found) pending(o spool.Object, _ spool.Position) error {
 	if meta.Claims != nil {
 		f.manifest = append(f.manifest, *meta.Claims)
 	}
+	if c := meta.Checkpoint; c != nil && c.Size >= f.pendingCheckpoint.Size {
+		f.pendingCheckpoint = *c
+	}
 	if meta.Segment != nil {
 		f.segments[meta.Segment.Position] = *meta.Segment
 	}
@@ -283,7 +288,16 @@ func (s *sitting) restore(ctx context.Context, iv evidence.Interview, f *found) 
 			return fmt.Errorf("%w: part %d of recording %s", evidence.ErrMissingState, n, iv.Recording)
 		}
 	}
-	keeper := newKeeper(s, sealer, tree, counts)
+	// A checkpoint that is pending is one that the object store lacks.
+	attested := max(f.state.Checkpoint, f.pendingCheckpoint.Size)
+	confirmed := attested
+	if f.pendingCheckpoint.Size > 0 {
+		confirmed = 0
+	}
+	keeper := newKeeper(s, sealer, tree, counts, min(attested, tree.Size()), confirmed)
+	if f.pendingCheckpoint.Size > 0 {
+		keeper.attester.resume(f.pendingCheckpoint.Signed, s.phase.StartedAt)
+	}
 	s.mu.Lock()
 	s.keeper = keeper
 	s.mu.Unlock()

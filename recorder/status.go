@@ -29,6 +29,9 @@ type Status struct {
 	Alarms  []Alarm       `json:"alarms"`
 	// Observers are those who watch now (P10, P14).
 	Observers []Presence `json:"observers"`
+	// Checkpoint says how much is provable without this server; absent before the
+	// first one is made, and once the recording is sealed.
+	Checkpoint *CheckpointStatus `json:"checkpoint,omitempty"`
 }
 
 // TrackStatus is one track: while ready what arrives, from the start on what is
@@ -200,7 +203,7 @@ func (s *sitting) status() Status {
 			}
 		}
 	}
-	journal := s.journal
+	journal, k := s.journal, s.keeper
 	sources := slices.Clone(s.sources)
 	for a := range s.alarms {
 		st.Alarms = append(st.Alarms, a)
@@ -235,6 +238,9 @@ func (s *sitting) status() Status {
 	}
 	st.Observers = s.presences()
 	st.Storage = s.r.storage()
+	if k != nil {
+		st.Checkpoint = k.attester.status()
+	}
 	if journal != nil {
 		j := journal.Status()
 		st.Storage.Durable, st.Storage.Pending = j.Durable, j.Pending
@@ -252,6 +258,7 @@ func (s *sitting) status() Status {
 func (s *sitting) finalStatus() ([]byte, error) {
 	st := s.status()
 	st.State, st.Sealed, st.Alarms, st.Observers = evidence.StateSealed, true, []Alarm{}, []Presence{}
+	st.Checkpoint = nil // the seal covers all
 	for i := range st.Tracks {
 		st.Tracks[i].Live, st.Tracks[i].Level, st.Tracks[i].RoundTrip = false, nil, 0
 		st.Tracks[i].Aligned, st.Tracks[i].AlignedWithin = "", 0 // the manifest's anchors say it for every moment

@@ -74,6 +74,9 @@ type Store interface {
 	// SavePage writes a full page of the manifest; the same again changes
 	// nothing. Pages are written in order.
 	SavePage(ctx context.Context, recording evidence.ID, page int, data []byte) error
+	// SaveRecordingCheckpoint keeps a signed checkpoint of the tree, by its size; of
+	// one size the note with the most signatures stays.
+	SaveRecordingCheckpoint(ctx context.Context, recording evidence.ID, size int64, signed string) error
 	// SaveSealed writes what the seal consists of, but for the pages that are
 	// there already, and moves the interview from stopping to sealed.
 	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error

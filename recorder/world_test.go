@@ -49,13 +49,15 @@ type memoryStore struct {
 	lease        evidence.Lease
 	torn         bool // the next start is committed, or not, and then the store is down
 	untorn       bool // it is not
+	// checkpoints are signed notes by size.
+	checkpoints map[int64]string
 }
 
 func newMemoryStore() *memoryStore {
 	return &memoryStore{
 		tokenDevices: map[evidence.ID]evidence.ID{},
 		interviews:   map[evidence.ID]evidence.Interview{}, segments: map[int64]evidence.Segment{}, keys: map[evidence.ID][]byte{},
-		recipients: map[evidence.ID]string{}, sealed: map[evidence.ID]evidence.SealedRecording{}, changed: make(chan struct{}),
+		recipients: map[evidence.ID]string{}, checkpoints: map[int64]string{}, sealed: map[evidence.ID]evidence.SealedRecording{}, changed: make(chan struct{}),
 	}
 }
 
@@ -375,6 +377,18 @@ func (m *memoryStore) SavePage(context.Context, evidence.ID, int, []byte) error 
 	return nil
 }
 
+func (m *memoryStore) SaveRecordingCheckpoint(_ context.Context, _ evidence.ID, size int64, signed string) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if len(signed) > len(m.checkpoints[size]) {
+		m.checkpoints[size] = signed
+	}
+	return nil
+}
+
 func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, sealed evidence.SealedRecording, e custody.Entry) error {
 	unlock, err := m.lock()
 	if err != nil {
@@ -497,6 +511,10 @@ type world struct {
 	ledgers ledgers      // as of the last recorded
 	backlog int64
 	clock   evidence.Clock // nil: the real one
+
+	partial   *custody.RecordingSigner
+	logKey    string           // of partial
+	witnesses []custody.Remote // asked for cosignatures
 }
 
 func newWorld(t testing.TB) *world {
@@ -514,6 +532,11 @@ func newWorld(t testing.TB) *world {
 	must(err)
 	must(seal.Init(t.Context(), filepath.Join(w.dir, "seal"), seal.Config{Organisation: "Test agency", Keys: w.keys, Clock: time.Now}))
 	w.seal, err = seal.Open(t.Context(), filepath.Join(w.dir, "seal"), w.keys, time.Now)
+	must(err)
+	signer, verifier, err := custody.GenerateKey("custody.test.example/log")
+	must(err)
+	w.logKey = verifier
+	w.partial, err = custody.NewRecordingSigner(signer, verifier)
 	must(err)
 	agency := evidence.NewID()
 	w.actor = evidence.Actor{Kind: evidence.ActorPerson, Account: evidence.NewID(), Agency: agency, Role: evidence.RoleInterviewer, MFA: true}
@@ -589,6 +612,7 @@ func (w *world) open() {
 	w.rec, err = New(context.Background(), Config{
 		Store: store, Objects: objects, Keys: w.keys, Seal: w.seal, Gate: gate, Facts: fixedFacts{},
 		SpoolDir: filepath.Join(w.dir, "spool"), Backlog: w.backlog, Clock: w.clock, UDP: udp, TCP: w.tcp, RelayUDP: relayUDP, RelayTCP: relayTCP, RelayHost: "127.0.0.1", Software: "toldonce test", Logger: slog.New(testLog(w.t)),
+		Checkpoints: w.partial, Witnesses: w.witnesses,
 	})
 	if err != nil {
 		w.t.Fatal(err)

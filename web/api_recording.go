@@ -220,6 +220,10 @@ func (s *Server) statusOf(ctx context.Context, st recorder.Status) (Status, erro
 		Interview: st.Interview, State: st.State, Sealed: st.Sealed, Elapsed: st.Elapsed, StartedAt: when(st.StartedAt), Part: st.Part,
 		Storage: StorageStatus(st.Storage), Tracks: make([]TrackStatus, 0, len(st.Tracks)), Alarms: make([]Alarm, 0, len(st.Alarms)), Observers: make([]Presence, 0, len(st.Observers)),
 	}
+	if c := st.Checkpoint; c != nil {
+		own := CheckpointStatus(*c)
+		out.Checkpoint = &own
+	}
 	for _, t := range st.Tracks {
 		out.Tracks = append(out.Tracks, TrackStatus{
 			Track: t.Track, SourceID: t.SourceID, Source: t.Source, Role: t.Role, Name: t.Name, Kind: t.Kind, Codec: t.Codec,

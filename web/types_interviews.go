@@ -148,6 +148,19 @@ type Status struct {
 	Storage   StorageStatus   `json:"storage" doc:"Where the segments are."`
 	Alarms    []Alarm         `json:"alarms" doc:"What needs somebody's attention now."`
 	Observers []Presence      `json:"observers" doc:"Who watches live now (P10, P14), in order of joining."`
+
+	Checkpoint *CheckpointStatus `json:"checkpoint,omitempty" doc:"How much of the recording could be proved if this server were destroyed. Absent before the first checkpoint and once it is sealed."`
+}
+
+// CheckpointStatus says how much of a running recording is provable without the server.
+type CheckpointStatus struct {
+	Pieces         int64           `json:"pieces" doc:"How many pieces the newest signed checkpoint covers."`
+	At             evidence.Offset `json:"at_us" doc:"Interview time at which it was made, microseconds."`
+	Stored         bool            `json:"stored" doc:"Whether the object store has it."`
+	Witnessed      int             `json:"witnessed" doc:"How many witnesses cosigned it."`
+	Witnesses      int             `json:"witnesses" doc:"How many are asked."`
+	Acknowledged   bool            `json:"acknowledged" doc:"Whether it is stored and, if witnesses are asked, cosigned by one at least."`
+	AcknowledgedAt evidence.Offset `json:"acknowledged_at_us" doc:"Interview time of the newest one that was, microseconds; 0 if none was."`
 }
 
 // Presence is somebody who watches an interview live.

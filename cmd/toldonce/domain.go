@@ -32,7 +32,9 @@ type domain struct {
 	retention   *retention.Service
 	observing   *observation.Service
 	transcripts *transcript.Service
-	checkpoints *custody.Publisher // compares the log before anything is shown
+	checkpoints *custody.Publisher       // compares the log before anything is shown
+	partial     *custody.RecordingSigner // signs how far running recordings have come
+	witnesses   []custody.Remote
 }
 
 // openDomain makes the services of an installation.
@@ -66,10 +68,14 @@ func openDomain(ctx context.Context, st *stores, in installation, clock evidence
 	if err != nil {
 		return nil, err
 	}
+	if d.partial, err = custody.NewRecordingSigner(string(signer), verifier); err != nil {
+		return nil, err
+	}
 	remotes, err := st.layout.remotes()
 	if err != nil {
 		return nil, err
 	}
+	d.witnesses = remotes
 	d.checkpoints = custody.NewPublisher(custody.PublisherConfig{Checkpoints: checkpoints, Store: st.db, Witnesses: remotes,
 		Anchor: notes.Anchor{Folder: st.anchor, Origin: checkpoints.Verifier().Name()}, Clock: clock, Logger: log})
 	d.exports = disclosure.NewService(disclosure.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Log: st.db, Checkpoints: d.checkpoints, Grants: d.access,

@@ -80,7 +80,7 @@ func newRoot(con console) *cobra.Command {
 	})
 	root.AddCommand(
 		newInit(opt), newServe(opt), newDemo(opt),
-		newInterview(opt), newGrant(opt), newExport(opt), newClip(opt), newTranscript(opt),
+		newInterview(opt), newGrant(opt), newExport(opt), newClip(opt), newTranscript(opt), newPrefix(opt),
 		newRetention(opt), newHold(opt), newErasure(opt), newKeys(opt), newEscrow(opt),
 		newTrust(opt), newLog(opt), newLogAudit(opt), newWitness(opt), newToken(opt), newVersion(opt),
 	)

@@ -208,6 +208,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	}
 	media.Store, media.Objects, media.Keys, media.Seal = s.db, s.objects, s.keys, s.seal
 	media.Gate, media.Facts, media.Clock = s.consent, s, clock
+	media.Checkpoints, media.Witnesses = s.partial, s.witnesses
 	media.SpoolDir, media.Reserve, media.Retention = s.layout.spool(), o.reserve<<20, s.in.retention()
 	media.Limit = o.limit << 20
 	media.Software, media.Logger = software(), s.log

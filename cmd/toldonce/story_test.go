@@ -448,6 +448,59 @@ func flip(t *testing.T, file string) {
 	}
 }
 
+// checkpointed waits until a beginning of the running recording is provable without
+// the server, and returns the recording's id.
+func checkpointed(t *testing.T, interviewer commandLine, d demoReady) evidence.ID {
+	t.Helper()
+	var iv struct {
+		Recording evidence.ID `json:"recording_id"`
+	}
+	var st struct {
+		Checkpoint struct {
+			Acknowledged bool
+		}
+	}
+	address := d.URL + "/api/v1/interviews/" + string(d.Interview)
+	if _, body := interviewer.get(t, address); json.Unmarshal(body, &iv) != nil || iv.Recording == "" {
+		t.Fatalf("no recording: %s", body)
+	}
+	for deadline := time.Now().Add(patience); !st.Checkpoint.Acknowledged; {
+		if time.Now().After(deadline) {
+			t.Fatal("no checkpoint was acknowledged")
+		}
+		if _, body := interviewer.get(t, address+"/status"); json.Unmarshal(body, &st) != nil {
+			t.Fatalf("no status: %s", body)
+		}
+	}
+	return iv.Recording
+}
+
+// prefixStory proves what a server that is gone recorded, from the object store and
+// the trust file alone.
+func prefixStory(t *testing.T, s setting, data, trust string, recording evidence.ID) {
+	t.Helper()
+	env := append([]string{"TOLDONCE_OBJECTS=dir:" + filepath.Join(data, "objects")}, s.env...)
+	out := filepath.Join(t.TempDir(), "left")
+	said, err := toldonce(t, env, "prefix", "--recording", string(recording), "--trust", trust, "--out", out).CombinedOutput()
+	if err != nil || !bytes.Contains(said, []byte("beginning of a recording that is not sealed")) || !bytes.Contains(said, []byte("ever ended or sealed")) {
+		t.Errorf("toldonce prefix: %v: %s", err, said)
+	}
+	if code, said := verify(t, out, "--trust", trust); code != 0 || !strings.Contains(said, "beginning of a recording that is not sealed") {
+		t.Errorf("toldonce-verify of what is left: exit code %d: %s", code, said)
+	}
+	files, err := filepath.Glob(filepath.Join(out, "checkpoints", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("checkpoints: %v, %v", files, err)
+	}
+	if err := os.Chmod(files[0], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, files[0])
+	if code, said := verify(t, out, "--trust", trust); code != 1 {
+		t.Errorf("toldonce-verify of a changed checkpoint: exit code %d: %s", code, said)
+	}
+}
+
 // crashStory ends the power in the middle of a recording, and seals what was
 // recorded after the next start.
 func crashStory(t *testing.T, s setting, data string, server *runningServer, d demoReady) {
@@ -463,7 +516,9 @@ func crashStory(t *testing.T, s setting, data string, server *runningServer, d d
 		}
 		interviewer.ok(t, &status, "interview", "status", string(d.Interview))
 	}
+	recording := checkpointed(t, interviewer, d)
 	server.kill(t)
+	prefixStory(t, s, data, d.Trust, recording)
 	again := launch(t, s.env, "serve", "--data", data, "--listen", "127.0.0.1:0", "--json")
 	var serving struct{ URL string }
 	if err := json.Unmarshal(again.line, &serving); err != nil {

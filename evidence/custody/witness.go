@@ -106,13 +106,13 @@ type WitnessState interface {
 	Save(origin string, size int64, signed []byte) error
 }
 
-// Witness cosigns checkpoints of the logs that it watches, each only if it extends
-// the one before. It never cosigns a smaller tree or a fork: what it cosigned last
+// Witness cosigns checkpoints of the logs that it watches, and of the recordings that
+// are signed with such a log's key, each only if it extends the one before. It never cosigns a smaller tree or a fork: what it cosigned last
 // is on disk before its signature leaves. Safe for concurrent use; one Witness
 // alone uses its state.
 type Witness struct {
 	name   string
-	logs   map[string]note.Verifier
+	logs   map[string]string // verifier keys by origin
 	signer note.Signer
 	self   Cosigner
 	state  WitnessState
@@ -134,7 +134,7 @@ func NewWitness(signer string, logs []string, state WitnessState) (*Witness, err
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{name: s.Name(), logs: map[string]note.Verifier{}, signer: s, self: self, state: state}
+	w := &Witness{name: s.Name(), logs: map[string]string{}, signer: s, self: self, state: state}
 	for _, key := range logs {
 		v, err := NewVerifier(key)
 		if err != nil {
@@ -143,7 +143,7 @@ func NewWitness(signer string, logs []string, state WitnessState) (*Witness, err
 		if _, twice := w.logs[v.Name()]; twice {
 			return nil, fmt.Errorf("%w: the log %s is named twice", evidence.ErrInvalid, v.Name())
 		}
-		w.logs[v.Name()] = v
+		w.logs[v.Name()] = key
 	}
 	return w, nil
 }
@@ -156,11 +156,11 @@ func (w *Witness) Cosigner() Cosigner { return w.self }
 // [evidence.ErrInvalid], or what keeping the state failed with.
 func (w *Witness) Add(_ context.Context, r WitnessRequest) ([]byte, error) {
 	origin, _, _ := strings.Cut(string(r.Checkpoint), "\n")
-	v, known := w.logs[origin]
-	if !known {
+	open := w.opener(origin)
+	if open == nil {
 		return nil, ErrUnknownLog
 	}
-	cp, err := OpenCheckpoint(r.Checkpoint, v)
+	cp, err := open(r.Checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNotSigned, err)
 	}
@@ -169,7 +169,7 @@ func (w *Witness) Add(_ context.Context, r WitnessRequest) ([]byte, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	last, err := w.last(origin, v)
+	last, err := w.last(origin, open)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (w *Witness) Add(_ context.Context, r WitnessRequest) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %v", ErrNoExtension, err)
 	}
 	bare := Bare(cp.Signed)
-	if _, err := OpenCheckpoint(bare, v); err != nil {
+	if _, err := open(bare); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNotSigned, err) // its signature is not the first
 	}
 	text, _, _ := bytes.Cut(bare, []byte("\n\n"))
@@ -195,8 +195,30 @@ func (w *Witness) Add(_ context.Context, r WitnessRequest) ([]byte, error) {
 	return line, nil
 }
 
+// opener returns how checkpoints of an origin are opened: that of a log which is
+// watched, or of a recording's tree, which is signed with such a log's key. nil: the
+// witness watches no such log.
+func (w *Witness) opener(origin string) func([]byte) (Checkpoint, error) {
+	if key, known := w.logs[origin]; known {
+		v, err := NewVerifier(key)
+		if err != nil {
+			return nil
+		}
+		return func(signed []byte) (Checkpoint, error) { return OpenCheckpoint(signed, v) }
+	}
+	log, _, ok := ParseRecordingOrigin(origin)
+	key, known := w.logs[log]
+	if !ok || !known {
+		return nil
+	}
+	return func(signed []byte) (Checkpoint, error) {
+		c, err := OpenRecordingCheckpoint(signed, key)
+		return c.Checkpoint, err
+	}
+}
+
 // last is what was cosigned last of a log; the empty log if nothing was.
-func (w *Witness) last(origin string, v note.Verifier) (Checkpoint, error) {
+func (w *Witness) last(origin string, open func([]byte) (Checkpoint, error)) (Checkpoint, error) {
 	signed, err := w.state.Last(origin)
 	if errors.Is(err, evidence.ErrNotFound) {
 		return Checkpoint{Origin: origin, Root: Frontier{}.Root()}, nil
@@ -204,7 +226,7 @@ func (w *Witness) last(origin string, v note.Verifier) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("reading what was cosigned: %w", err)
 	}
-	cp, err := OpenCheckpoint(signed, v)
+	cp, err := open(signed)
 	if err == nil {
 		var own []Cosignature
 		if own, err = Cosignatures(signed, w.self); err == nil && len(own) != 1 {
@@ -221,7 +243,7 @@ func (w *Witness) last(origin string, v note.Verifier) (Checkpoint, error) {
 // with the cosignature. The errors are [ErrUnknownLog] and, if there is none yet,
 // [evidence.ErrNotFound].
 func (w *Witness) Newest(origin string) ([]byte, error) {
-	if _, known := w.logs[origin]; !known {
+	if w.opener(origin) == nil {
 		return nil, ErrUnknownLog
 	}
 	return w.state.Last(origin)

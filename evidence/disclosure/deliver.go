@@ -164,6 +164,9 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 		return err
 	}
 	p.Facts.Exhibit = e.Exhibit
+	if p.Renewals, err = s.Store.Renewals(ctx, iv.Recording); err != nil {
+		return err
+	}
 	p.Facts.Salt = func(label string) string { return ReceiptSalt(key[:], label) }
 	if e.Content == ClipOfRecording {
 		return s.prepareClip(ctx, e, iv.Recording, p)
@@ -175,6 +178,9 @@ func (s *Service) prepare(ctx context.Context, e Export, now evidence.Instant, p
 		return err
 	}
 	if p.Accounts, err = s.Store.SourceManifests(ctx, iv.Recording); err != nil {
+		return err
+	}
+	if p.Checkpoints, err = s.Store.RecordingCheckpoints(ctx, iv.Recording); err != nil {
 		return err
 	}
 	p.Transcripts, err = s.transcripts(ctx, e, nil)

@@ -3,6 +3,7 @@ package disclosure
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -16,17 +17,30 @@ const (
 	CaseFile     = "data/case.jsonld"            // CASE/UCO (P25)
 	ReceiptsFile = "data/consent/receipts.jsonl" // consent receipts (P36)
 	PlayerFile   = "PLAYER.html"                 // plays the media with no network
+	// CheckpointsFile holds what was signed of the recording while it was made.
+	CheckpointsFile = "data/recording/checkpoints.jsonl"
 )
 
 // DocumentNames are the names that [Predicate].Documents may hold.
 var DocumentNames = documentNames()
 
 func documentNames() []string {
-	names := []string{CaseFile, ReceiptsFile, ExhibitFile, PlayerFile}
+	names := []string{CaseFile, ReceiptsFile, ExhibitFile, PlayerFile, CheckpointsFile}
 	for _, l := range lang.Languages {
 		names = append(names, ReportFile(l), CertificateFile(l))
 	}
 	return names
+}
+
+// RenewalFile is a timestamp that was added to the recording's seal later, by number
+// from 1 (P22).
+func RenewalFile(number int) string { return fmt.Sprintf("data/seal/renewals/%04d.tsr", number) }
+
+var renewalName = regexp.MustCompile(`^data/seal/renewals/[0-9]{4}\.tsr$`)
+
+// isDocument reports whether a package may hold a document of this name.
+func isDocument(name string) bool {
+	return slices.Contains(DocumentNames, name) || renewalName.MatchString(name)
 }
 
 // ReportFile is the printable report in a language.
@@ -67,6 +81,14 @@ func (p Package) documents(m evidence.Manifest, media []MediaFile, b *bag) (map[
 	}
 	if exhibit != nil {
 		files[ExhibitFile] = exhibit
+	}
+	if p.Clip == nil && len(p.Checkpoints) > 0 {
+		if files[CheckpointsFile], err = encodeCheckpoints(p.Checkpoints); err != nil {
+			return nil, err
+		}
+	}
+	for i, r := range p.Renewals {
+		files[RenewalFile(i+1)] = r.Token
 	}
 	return files, nil
 }

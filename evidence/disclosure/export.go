@@ -10,6 +10,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/clip"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/seal"
 )
 
 // State of an export.
@@ -95,6 +96,11 @@ type Store interface {
 	// SourceManifests returns where a recording's source manifests lie, by source
 	// and number.
 	SourceManifests(ctx context.Context, recording evidence.ID) ([]evidence.StoredSourceManifest, error)
+	// Renewals returns the timestamps that were added to a recording's seal, by number.
+	Renewals(ctx context.Context, recording evidence.ID) ([]seal.Renewal, error)
+	// RecordingCheckpoints returns the signed checkpoints of a recording's tree, in
+	// order of size.
+	RecordingCheckpoints(ctx context.Context, recording evidence.ID) ([]string, error)
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 	// SealedHead is Sealed without Pages.
 	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)

@@ -73,8 +73,8 @@ type Predicate struct {
 	// Content says what is inside.
 	Content Content `json:"content,omitempty"`
 	// Documents names the files, sorted, that this package holds beside those that
-	// follow from its content. Each is one of [DocumentNames], or a file of a
-	// transcript: see [TranscriptLanguage].
+	// follow from its content. Each is one of [DocumentNames], a [RenewalFile], or a file
+	// of a transcript: see [TranscriptLanguage].
 	Documents []string `json:"documents,omitempty"`
 }
 
@@ -289,7 +289,7 @@ func ParseStatement(statement []byte) (Predicate, error) {
 		return Predicate{}, fmt.Errorf("%w: its documents are out of order", evidence.ErrInvalid)
 	}
 	for _, name := range p.Documents {
-		if _, ok := TranscriptLanguage(name); !ok && !slices.Contains(DocumentNames, name) {
+		if _, ok := TranscriptLanguage(name); !ok && !isDocument(name) {
 			return Predicate{}, fmt.Errorf("%w: document %.80q", evidence.ErrUnknownFormat, name)
 		}
 	}

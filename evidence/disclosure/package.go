@@ -47,9 +47,14 @@ type Package struct {
 	Account  func(ctx context.Context, a evidence.StoredSourceManifest) ([]byte, error)
 	// Transcripts are the files of transcripts, by name; see [TranscriptLanguage].
 	Transcripts map[string][]byte
-	Excerpt     Excerpt
-	Facts       Facts
-	Sealer      Sealer
+	// Checkpoints are the signed notes of the recording's tree while it was made, in
+	// order of size; they are not told to a clip's recipient.
+	Checkpoints []string
+	// Renewals are the timestamps that were added to the recording's seal, by number.
+	Renewals []seal.Renewal
+	Excerpt  Excerpt
+	Facts    Facts
+	Sealer   Sealer
 	// Progress, if not nil, is told how many bytes of media are written and how
 	// many there are in all. It is called from the writing goroutine and must not block.
 	Progress func(done, all int64)

@@ -34,6 +34,9 @@ type Recording struct {
 	// Leaves are in append order. They are complete only if
 	// "recording.leaves" holds; a leaf that could not be read is zero.
 	Leaves []evidence.Leaf
+	// Tree is the tree of the leaves, if "recording.tree" holds; otherwise nil. Its
+	// owner is whoever owns the Recording.
+	Tree *Tree
 }
 
 // CheckRecording judges a sealed recording: the seal over the manifest, the
@@ -61,19 +64,19 @@ func CheckRecording(in RecordingInput) (*Recording, Findings) {
 	out.Add("recording.manifest", Holds, in.ManifestFile, "The manifest is in its canonical form and complete.")
 	checkOutline(in, sealed, m, &out)
 
-	leaves := checkPages(in, m, &out)
+	leaves, tree := checkPages(in, m, &out)
 	if out.Of("recording.leaves") == CannotJudge {
 		for _, check := range []string{"recording.times", "recording.gaps"} {
 			out.Add(check, CannotJudge, in.ManifestFile, "This rests on leaves of an unknown version.")
 		}
-		return &Recording{Seal: sealed, Manifest: m, Leaves: leaves}, out
+		return &Recording{Seal: sealed, Manifest: m, Leaves: leaves, Tree: tree}, out
 	}
 	checkLeaves(in, m, leaves, &out)
 	checkTimes(in, m, leaves, &out)
 	checkGaps(in, m, leaves, &out)
 	checkReplacements(in, m, leaves, &out)
 	checkAccounts(in, m, &out)
-	return &Recording{Seal: sealed, Manifest: m, Leaves: leaves}, out
+	return &Recording{Seal: sealed, Manifest: m, Leaves: leaves, Tree: tree}, out
 }
 
 // checkOutline compares the statement's predicate with the manifest.
@@ -107,8 +110,9 @@ func checkOutline(in RecordingInput, s Sealed, m evidence.Manifest, out *Finding
 	out.Add(check, Holds, in.BundleFile, "The signed outline repeats the manifest.")
 }
 
-// checkPages reads the leaves and builds the tree again.
-func checkPages(in RecordingInput, m evidence.Manifest, out *Findings) []evidence.Leaf {
+// checkPages reads the leaves and builds the tree again, which it returns if it is
+// the sealed one.
+func checkPages(in RecordingInput, m evidence.Manifest, out *Findings) ([]evidence.Leaf, *Tree) {
 	bad := 0
 	for i, want := range m.Tree.Pages {
 		switch {
@@ -151,11 +155,12 @@ func checkPages(in RecordingInput, m evidence.Manifest, out *Findings) []evidenc
 			text := bytes.TrimSuffix(line, []byte{'\n'})
 			if _, err := tree.AppendText(text); err != nil {
 				out.Add("recording.pages", Fails, in.PageFile(i), "The tree cannot be built: %v.", err)
-				return nil
+				return nil, nil
 			}
 			texts = append(texts, text)
 		}
 	}
+	var sealed *Tree
 	switch {
 	case tree.Size() != m.Tree.Size:
 		out.Add("recording.tree", Fails, in.ManifestFile, "There are %d leaves; %d were sealed.", tree.Size(), m.Tree.Size)
@@ -163,8 +168,9 @@ func checkPages(in RecordingInput, m evidence.Manifest, out *Findings) []evidenc
 		out.Add("recording.tree", Fails, in.ManifestFile, "The leaves do not hash to the sealed root: one was changed, swapped or replaced.")
 	default:
 		out.Add("recording.tree", Holds, in.ManifestFile, "The %d leaves hash to the sealed root.", tree.Size())
+		sealed = tree
 	}
-	return parseLeaves(in, m, texts, out)
+	return parseLeaves(in, m, texts, out), sealed
 }
 
 // parseLeaves decodes in parallel and reports the first few that are wrong.

@@ -195,3 +195,45 @@ func parseHash(text string, into *tlog.Hash) error {
 	copy(into[:], raw)
 	return nil
 }
+
+// RootAt is the root that the tree had when it was size leaves large. It returns an
+// error wrapping [evidence.ErrNotFound] if it never was. It costs logarithmic time.
+func (t *Tree) RootAt(size int64) (tlog.Hash, error) {
+	if size < 0 || size > t.size {
+		return tlog.Hash{}, fmt.Errorf("%w: no tree of %d leaves in one of %d", evidence.ErrNotFound, size, t.size)
+	}
+	if size == 0 {
+		return sha256.Sum256(nil), nil
+	}
+	return tlog.TreeHash(size, t.stored)
+}
+
+// ProveExtends returns the proof that the tree of old leaves begins the one of size
+// leaves (RFC 6962 section 2.1.2); it is empty from or to the empty tree.
+func (t *Tree) ProveExtends(old, size int64) ([]tlog.Hash, error) {
+	if old < 0 || old > size || size > t.size {
+		return nil, fmt.Errorf("%w: no trees of %d and %d leaves in one of %d", evidence.ErrNotFound, old, size, t.size)
+	}
+	if old == 0 || old == size {
+		return nil, nil
+	}
+	return tlog.ProveTree(size, old, t.stored)
+}
+
+// Lines returns the canonical leaves from a position on, one a line.
+func (t *Tree) Lines(from int64) []byte {
+	if from < 0 || from >= t.size {
+		return nil
+	}
+	var out []byte
+	for i := int(from / evidence.PageSize); i <= len(t.pages); i++ {
+		page := t.Page(i)
+		if skip := from - int64(i)*evidence.PageSize; skip > 0 {
+			for range skip {
+				page = page[bytes.IndexByte(page, '\n')+1:]
+			}
+		}
+		out = append(out, page...)
+	}
+	return out
+}

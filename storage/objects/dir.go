@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
@@ -123,6 +124,32 @@ func (d *Dir) Reader(_ context.Context, key, version string) (io.ReadCloser, err
 		return nil, errors.Join(notFound(key), f.Close()) // a folder of keys
 	}
 	return f, nil
+}
+
+// List is as [Store] says.
+func (d *Dir) List(ctx context.Context, prefix string) ([]Listed, error) {
+	dir, ok := strings.CutSuffix(prefix, "/")
+	if !ok || checkKey(dir) != nil {
+		return nil, fmt.Errorf("listing objects: %w: %q", evidence.ErrInvalid, prefix)
+	}
+	var out []Listed
+	err := fs.WalkDir(d.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return errors.Join(err, ctx.Err())
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && checkKey(name) == nil { // no file that is being written
+			out = append(out, Listed{Key: name, Size: info.Size()})
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing objects: %w", err)
+	}
+	return out, nil
 }
 
 // Retain is as [Store] says: there is no lock to prolong.

@@ -29,6 +29,10 @@ type Store interface {
 	Get(ctx context.Context, key, version string) ([]byte, error)
 	// Reader is Get for reading piece by piece. The caller closes it.
 	Reader(ctx context.Context, key, version string) (io.ReadCloser, error)
+	// List returns what is kept under keys that begin with prefix, which ends with a
+	// slash: every version, in order of key and, of one key, from the oldest on. It is
+	// for people who look at what is left, not for serving.
+	List(ctx context.Context, prefix string) ([]Listed, error)
 	// Retain keeps a version, under COMPLIANCE retention, until at least until; it
 	// never shortens. In a directory, which has no lock, it does nothing.
 	Retain(ctx context.Context, key, version string, until time.Time) error
@@ -44,6 +48,13 @@ type Store interface {
 	Health(ctx context.Context) error
 	// Close releases what the store holds open.
 	Close() error
+}
+
+// Listed is an object that a store keeps.
+type Listed struct {
+	Key     string
+	Version string // what Get needs beside the key; empty in a directory
+	Size    int64
 }
 
 // Open opens the store that spec names:

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,10 @@ func conformance(t *testing.T, s Store) {
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("%d bytes after the conflict: %d bytes, %v", size, len(got), err)
 		}
+		listed, err := s.List(ctx, "recordings/a/")
+		if i := slices.IndexFunc(listed, func(l Listed) bool { return l.Key == key }); err != nil || i < 0 || listed[i] != (Listed{key, version, int64(size)}) {
+			t.Errorf("%d bytes: not listed among %v, %v", size, listed, err)
+		}
 		for _, on := range []bool{true, false} {
 			if err := errors.Join(s.Hold(ctx, key, version, on), s.Retain(ctx, key, version, time.Now().Add(3*time.Second))); err != nil {
 				t.Errorf("%d bytes: holding and keeping: %v", size, err)
@@ -100,6 +105,17 @@ func conformance(t *testing.T, s Store) {
 		}
 		if _, err := s.Get(ctx, key, "no-such-version"); !errors.Is(err, evidence.ErrNotFound) {
 			t.Errorf("a version that is not there: %v", err)
+		}
+	}
+	if listed, err := s.List(ctx, "recordings/none/"); err != nil || len(listed) > 0 {
+		t.Errorf("listing a folder that is not there: %v, %v", listed, err)
+	}
+	if listed, err := s.List(ctx, "recordings/a/"); err != nil || len(listed) != 4 || !slices.IsSortedFunc(listed, func(a, b Listed) int { return strings.Compare(a.Key, b.Key) }) {
+		t.Errorf("listing: %v, %v", listed, err)
+	}
+	for _, prefix := range []string{"", "/", "recordings", "../", "a/../"} {
+		if _, err := s.List(ctx, prefix); !errors.Is(err, evidence.ErrInvalid) {
+			t.Errorf("listing %q: %v", prefix, err)
 		}
 	}
 	if _, err := s.Get(ctx, "recordings/none", "00000000000000000000000000"); !errors.Is(err, evidence.ErrNotFound) {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,6 +189,28 @@ func (s *S3) same(ctx context.Context, key string, body []byte, until time.Time)
 		return "", err
 	}
 	return info.VersionID, nil
+}
+
+// List is as [Store] says.
+func (s *S3) List(ctx context.Context, prefix string) ([]Listed, error) {
+	dir, ok := strings.CutSuffix(prefix, "/")
+	if !ok || checkKey(dir) != nil {
+		return nil, fmt.Errorf("listing objects: %w: %q", evidence.ErrInvalid, prefix)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing, if it is left early
+	var out []Listed
+	for o := range s.client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, WithVersions: true}) {
+		if o.Err != nil {
+			return nil, s.failed(prefix, o.Err)
+		}
+		if !o.IsDeleteMarker {
+			out = append(out, Listed{Key: strings.TrimPrefix(o.Key, s.prefix), Version: o.VersionID, Size: o.Size})
+		}
+	}
+	slices.Reverse(out) // of one key S3 names the newest version first
+	slices.SortStableFunc(out, func(a, b Listed) int { return strings.Compare(a.Key, b.Key) })
+	return out, nil
 }
 
 // Retain is as [Store] says.

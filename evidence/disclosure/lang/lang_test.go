@@ -21,7 +21,7 @@ var formatAt = map[string]int{"T": 0, "proved": 0, "not": 0, "Add": 3, "add": 3,
 func sentences(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, dir := range []string{"../../seal", "..", "../verify"} {
+	for _, dir := range []string{"../../seal", "../../prefix", "..", "../verify"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", dir, err)

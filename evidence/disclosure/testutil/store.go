@@ -14,6 +14,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/seal"
 )
 
 // Store is a [disclosure.Store], the objects and the keys of one recording, in
@@ -118,6 +119,16 @@ func (s *Store) Unreceived(_ context.Context, before evidence.Instant) ([]disclo
 		}
 	}
 	return out, s.fail("Unreceived")
+}
+
+// Renewals implements [disclosure.Store].
+func (s *Store) Renewals(context.Context, evidence.ID) ([]seal.Renewal, error) {
+	return s.Recording.Renewals, s.fail("Renewals")
+}
+
+// RecordingCheckpoints implements [disclosure.Store].
+func (s *Store) RecordingCheckpoints(context.Context, evidence.ID) ([]string, error) {
+	return s.Recording.Checkpoints, s.fail("RecordingCheckpoints")
 }
 
 // SourceManifests implements [disclosure.Store].

@@ -204,6 +204,10 @@ type Recording struct {
 	Segments []evidence.Segment
 	Plain    [][]byte // by position
 	Cipher   [][]byte // by position
+	// Checkpoints were signed while it was made; a package holds them.
+	Checkpoints []string
+	// Renewals were added to its seal later.
+	Renewals []seal.Renewal
 	// Reference opens the manifest's case reference.
 	Reference evidence.Opening
 	// Read counts what a clip asked for: segments, pages and nodes.
@@ -452,7 +456,7 @@ func (w *World) WritePackage(t testing.TB, r *Recording, out io.Writer, fields .
 	written, err := disclosure.Package{
 		Export: evidence.NewID(), CreatedAt: evidence.At(time.Now()), Software: "toldonce test", Profile: disclosure.ProfileFull,
 		Recording: r.Sealed, Segments: r.Segments, Plaintext: r.Plaintext, Excerpt: excerpt, Sealer: w.Authority,
-		Facts: r.Facts(), Transcripts: w.Transcripts,
+		Facts: r.Facts(), Transcripts: w.Transcripts, Checkpoints: r.Checkpoints, Renewals: r.Renewals,
 	}.Write(t.Context(), out)
 	check(t, err)
 	return written

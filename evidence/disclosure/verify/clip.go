@@ -76,6 +76,7 @@ func (e *examination) recordingSeal(d clip.Document, bundle, statement []byte) (
 		return sealed, false
 	}
 	e.parts("recording.parts", disclosure.RecordingSeal, sealed)
+	e.renewals(bundle)
 	if string(sealed.Statement) != string(statement) {
 		e.add("recording.statement", seal.Fails, disclosure.StatementFile, "The file is not the statement that was signed.")
 	}

@@ -57,6 +57,7 @@ type Report struct {
 	Kind    string    `json:"kind,omitempty"`
 	Profile string    `json:"profile,omitempty"`
 	Clip    *ClipSpan `json:"clip,omitempty"`
+	Prefix  *Span     `json:"prefix,omitempty"`
 	// Digest is the SHA-256 of the package's tag manifest: what its receipt is
 	// acknowledged with.
 	Digest    string        `json:"sha256,omitempty"`
@@ -64,6 +65,8 @@ type Report struct {
 	Proved    []string      `json:"proved"`
 	NotProved []string      `json:"not_proved"`
 	Missing   []string      `json:"missing"` // files that belong to the package and are not there
+
+	outside string // RFC 3339, of an added timestamp by an outside authority
 }
 
 // ClipSpan says where a clip lies in its recording.
@@ -71,6 +74,16 @@ type ClipSpan struct {
 	Requested evidence.Range `json:"requested"` // interview time, microseconds
 	Actual    evidence.Range `json:"actual"`
 	TreeSize  int64          `json:"tree_size"` // segments of the whole recording
+}
+
+// Span says how much of a recording that was not sealed is proved.
+type Span struct {
+	Pieces    int64  `json:"pieces"`    // that the newest checkpoint covers
+	SignedAt  string `json:"signed_at"` // RFC 3339, by the recorder's clock
+	Witnessed int64  `json:"witnessed"` // of them, by a witness that the trust file names
+	Present   int64  `json:"present"`   // whose objects are here, byte for byte
+	Uncovered int64  `json:"uncovered"` // objects that no checkpoint covers
+	Until     int64  `json:"until_us"`  // interview time that the pieces reach to, microseconds
 }
 
 // The checks that must have been made, and hold, for [Verified].
@@ -91,6 +104,8 @@ func required(content string) []string {
 	switch content {
 	case derived:
 		return requiredOfDerivation
+	case unsealed:
+		return requiredOfPrefix
 	case string(disclosure.ClipOfRecording):
 		return append(slices.Clone(requiredOfAll), requiredOfClip...)
 	}
@@ -129,6 +144,8 @@ func (r *Report) tell(l lang.Language) {
 		r.Kind = l.T("This is a whole recording, with every segment that was sealed.")
 	case disclosure.ClipOfRecording:
 		r.Kind = l.T("This is a clip of whole segments of a sealed recording, cut without encoding anything again.")
+	case unsealed:
+		r.Kind = l.T("This is the beginning of a recording that is not sealed here: as much of it as was signed and kept elsewhere while it was being made.")
 	case derived:
 		r.Kind = l.T("This is a derived file: it was encoded again from a sealed recording and holds no sealed bytes.")
 	}
@@ -153,6 +170,9 @@ func (r *Report) tell(l lang.Language) {
 		} else {
 			proved("The seal existed at %s, by the word of an outside timestamp authority.", r.SealedAt)
 		}
+		if r.outside != "" {
+			proved("The seal existed at %s, by the word of an outside timestamp authority.", r.outside)
+		}
 	}
 	if r.says("custody.checkpoint", "custody.entries", "custody.inclusion", "custody.seal") {
 		proved("Each entry of the custody excerpt stands in the agency's log, as its signed checkpoint says, the sealing of this very recording among them.")
@@ -162,6 +182,10 @@ func (r *Report) tell(l lang.Language) {
 	}
 	if r.says("derivation.bundle", "derivation.statement", "derivation.signer", "derivation.signature", "derivation.outline") {
 		proved("The agency's key %s signed that this file was made from the recording in the way that is stated.", r.Signer)
+	}
+	if r.Content == unsealed {
+		r.tellPrefix(proved, not)
+		return
 	}
 	switch r.Verdict {
 	case Failed:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/disclosure"
+	"github.com/toldonce/toldonce/evidence/prefix"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
@@ -36,7 +37,11 @@ func Package(ctx context.Context, path string, trust *seal.Trust) (*Report, erro
 // examine completes the report on an open container.
 func examine(ctx context.Context, c *container, trust *seal.Trust, report *Report) {
 	e := &examination{ctx: ctx, files: c, trust: trust, report: report}
-	e.run()
+	if prefix.Is(sorted(c.sizes)) {
+		e.prefix()
+	} else {
+		e.run()
+	}
 	report.judge(trust)
 }
 
@@ -256,6 +261,7 @@ func (e *examination) readRecording() {
 	e.manifest = hex.EncodeToString(sum[:])
 	if parsed, err := seal.ParseBundle(bundle); err == nil {
 		e.parts("recording.parts", disclosure.RecordingSeal, parsed)
+		e.renewals(bundle)
 		if !bytes.Equal(parsed.Statement, statement) {
 			e.add("recording.statement", seal.Fails, disclosure.StatementFile, "The file is not the statement that was signed.")
 		}
@@ -263,6 +269,7 @@ func (e *examination) readRecording() {
 	if rec == nil {
 		return
 	}
+	e.checkpoints(rec)
 	e.identify(subject{rec.Manifest.Recording, rec.Manifest.Interview}, rec.Seal)
 	e.pages = len(rec.Manifest.Tree.Pages)
 	e.sources, e.tracks = rec.Manifest.Sources, rec.Manifest.Tracks
