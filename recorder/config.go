@@ -9,6 +9,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/recorder/ingest"
 )
 
 // Config is what a [Recorder] is made of. Fields without a stated default must
@@ -49,6 +50,9 @@ type Config struct {
 	// PublicIPs are advertised in place of the addresses of UDP and TCP, for a
 	// server behind address translation. Empty: the addresses as they are.
 	PublicIPs []netip.Addr
+	// Ingest, if set, takes sources in place of UDP and TCP, which are then not looked
+	// at: another recorder's, which closes it. See [Recorder.Ingest].
+	Ingest *ingest.Server
 
 	// RelayUDP and RelayTCP are where an embedded TURN server listens for peers whose
 	// network lets nothing else through; the recorder closes them. nil: none. RelayHost

@@ -62,7 +62,9 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 
 func (r *Recorder) open(ctx context.Context) error {
 	var err error
-	if r.ingest, err = ingest.New(ingest.Config{UDP: r.cfg.UDP, TCP: r.cfg.TCP, PublicIPs: r.cfg.PublicIPs, Logger: r.log}); err != nil {
+	if r.cfg.Ingest != nil {
+		r.ingest = r.cfg.Ingest
+	} else if r.ingest, err = ingest.New(ingest.Config{UDP: r.cfg.UDP, TCP: r.cfg.TCP, PublicIPs: r.cfg.PublicIPs, Logger: r.log}); err != nil {
 		return err
 	}
 	if r.cfg.RelayUDP != nil || r.cfg.RelayTCP != nil {
@@ -108,7 +110,7 @@ func (r *Recorder) Close() error {
 		if r.relay != nil {
 			errs = append(errs, r.relay.Close())
 		}
-		if r.ingest != nil {
+		if r.ingest != nil && r.cfg.Ingest == nil {
 			errs = append(errs, r.ingest.Close())
 		}
 		r.mu.Lock()
@@ -133,6 +135,10 @@ func (r *Recorder) Close() error {
 	})
 	return errors.Join(errs...)
 }
+
+// Ingest is where sources arrive, for another recorder that takes some of its own by
+// the same addresses. It ends with this recorder.
+func (r *Recorder) Ingest() *ingest.Server { return r.ingest }
 
 // now is the recorder's monotonic clock: time since it was opened. A wall clock
 // that is set does not move it.

@@ -130,12 +130,21 @@ func (s *Server) listRooms(ctx context.Context, a evidence.Actor, _ *nothing) (*
 	if err != nil {
 		return nil, err
 	}
+	rehearsals, err := s.people.Rehearsals(ctx, a)
+	if err != nil {
+		return nil, err
+	}
 	return listErr(rooms, func(r people.Room) (Room, error) {
 		out, err := s.room(ctx, r)
 		if c, ok := checks[r.ID]; ok && err == nil {
 			var check RoomCheck
 			check, err = s.roomCheck(ctx, c)
 			out.Check = &check
+		}
+		if made, ok := rehearsals[r.ID]; ok && err == nil {
+			var by AccountRef
+			by, err = s.accountRef(ctx, made.By)
+			out.Rehearsal = &RoomRehearsal{Holds: made.Holds, By: by, At: made.At.Time()}
 		}
 		return out, err
 	})

@@ -45,8 +45,10 @@ type Config struct {
 	Observing   *observation.Service
 	Transcripts *transcript.Service
 	Recording   Recording
-	Objects     Objects
-	Keys        Keys
+	// Rehearsals makes test recordings. nil: none are made here.
+	Rehearsals Rehearsals
+	Objects    Objects
+	Keys       Keys
 	// Checkpoints signs the custody log's head and has it witnessed.
 	Checkpoints *custody.Publisher
 	// Trust is what this installation seals with, by which it verifies itself.
@@ -91,6 +93,7 @@ type Server struct {
 	observing   *observation.Service
 	transcripts *transcript.Service
 	recording   Recording
+	rehearsals  Rehearsals
 	objects     Objects
 	keys        Keys
 	checkpoints *custody.Publisher
@@ -123,7 +126,7 @@ type Server struct {
 // configuration that cannot be used.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, transcripts: cfg.Transcripts, retention: cfg.Retention, recording: cfg.Recording,
+		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, transcripts: cfg.Transcripts, retention: cfg.Retention, recording: cfg.Recording, rehearsals: cfg.Rehearsals,
 		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, outsideTime: cfg.OutsideTime, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),
@@ -182,6 +185,9 @@ func (s *Server) routeRest(p *pages) error {
 	s.engine.GET("/metrics", s.metricsHandler())
 	whip{s, s.recording, "/whip/", "this source"}.route(s.engine)
 	capture{s, s.recording}.route(s.engine)
+	if s.rehearsals != nil {
+		whip{s, s.rehearsals, "/rehearsals/", "this test recording"}.route(s.engine)
+	}
 	whip{s, viewing{s.recording}, "/whep/", "this observer"}.route(s.engine)
 	s.engine.NoRoute(p.serve)
 	s.engine.NoMethod(func(c *gin.Context) {

@@ -75,6 +75,43 @@ type Room struct {
 	Place    string      `json:"place" doc:"Its address, as the record of an interview states it (P11). May be empty."`
 	TimeZone string      `json:"time_zone" doc:"IANA time zone (P11)." example:"Europe/Belgrade"`
 	Check    *RoomCheck  `json:"check,omitempty" doc:"The latest look whether it is fit for an interview; absent if nobody has looked."`
+	// Rehearsal is the latest test recording.
+	Rehearsal *RoomRehearsal `json:"rehearsal,omitempty" doc:"The latest test recording; absent if none was made."`
+}
+
+// RoomRehearsal is what came of a test recording in a room.
+type RoomRehearsal struct {
+	Holds bool       `json:"holds" doc:"It was recorded, sealed and verified."`
+	By    AccountRef `json:"by" doc:"Who made it."`
+	At    time.Time  `json:"at" doc:"When."`
+}
+
+// Rehearsal is a test recording while it is made.
+type Rehearsal struct {
+	ID       evidence.ID      `json:"id" doc:"Test recording."`
+	RoomID   evidence.ID      `json:"room_id" doc:"The room that is tried."`
+	State    string           `json:"state" enum:"waiting,recording,sealing,done,failed" doc:"It waits for its camera, records, is sealed and verified, and is done or failed."`
+	Elapsed  int64            `json:"elapsed_us" doc:"Microseconds since it was started; 0 before."`
+	Length   int64            `json:"length_us" doc:"Microseconds after which it ends by itself."`
+	Until    time.Time        `json:"until" doc:"When it is forgotten at the latest."`
+	Evidence bool             `json:"evidence" doc:"Always false: a test recording can never be evidence."`
+	Holds    bool             `json:"holds" doc:"Once it is done: what was stored is what was sealed."`
+	Segments int              `json:"segments" doc:"Pieces of it that were read and verified."`
+	Checks   []Check          `json:"checks" doc:"What verifying it found; empty until it is done."`
+	Playlist string           `json:"playlist" doc:"HLS playlist, once it is done; for whoever made it."`
+	Tracks   []InterviewTrack `json:"tracks" doc:"What was recorded, once it is done."`
+}
+
+// NewRehearsal is a test recording with where its camera sends to.
+type NewRehearsal struct {
+	Rehearsal Rehearsal `json:"rehearsal" doc:"The test recording."`
+	Source    NewSource `json:"source" doc:"Where the camera sends to."`
+}
+
+type rehearsalFileInput struct {
+	IDPath
+	Track evidence.ID `path:"track" maxLength:"64" doc:"Track."`
+	File  string      `path:"file" maxLength:"64" doc:"index.m3u8, init-N.mp4 or N.m4s."`
 }
 
 // RoomDevice is a browser of a room, as the room's administration shows it.

@@ -32,6 +32,7 @@ func (l layout) keys() string            { return l.path("keys") }
 func (l layout) seal() string            { return l.path("seal") }
 func (l layout) spool() string           { return l.path("spool") }
 func (l layout) log() string             { return l.path("log") }
+func (l layout) rehearsals() string      { return l.path("rehearsals") }
 func (l layout) tls() string             { return l.path("tls") }
 func (l layout) demo() string            { return l.path("demo.json") }
 func (l layout) defaultDB() string       { return "sqlite:" + l.path("toldonce.db") }
@@ -151,7 +152,7 @@ func (l layout) clear() error {
 		return err
 	}
 	defer root.Close()
-	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "log", "spool", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm", "toldonce.db.lock"} {
+	for _, name := range []string{"installation.json", "demo.json", "keys", "seal", "tls", "log", "spool", "rehearsals", "objects", "toldonce.db", "toldonce.db-wal", "toldonce.db-shm", "toldonce.db.lock"} {
 		if err := root.RemoveAll(name); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/toldonce/toldonce/recorder"
 	"github.com/toldonce/toldonce/recorder/ffmpeg"
 	"github.com/toldonce/toldonce/recorder/preview"
+	"github.com/toldonce/toldonce/recorder/rehearsal"
 	"github.com/toldonce/toldonce/storage/timestamp"
 	"github.com/toldonce/toldonce/web"
 )
@@ -140,6 +141,8 @@ type server struct {
 	url      string // address for people, without a slash at the end
 	log      *slog.Logger
 	recorder *recorder.Recorder
+	// rehearsals makes test recordings.
+	rehearsals *rehearsal.Service
 }
 
 // serve runs an installation until ctx ends or it cannot go on. ready is called
@@ -216,6 +219,13 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 		return fmt.Errorf("starting the recorder: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.recorder.Close()) }()
+	if s.rehearsals, err = rehearsal.New(rehearsal.Config{Dir: s.layout.rehearsals(), Ingest: s.recorder.Ingest(), Software: software(), Clock: clock, Logger: s.log,
+		Finished: func(ctx context.Context, r rehearsal.Result) error {
+			return s.people.Rehearsed(ctx, r.Actor, r.Room, r.Holds, r.Segments)
+		}}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.rehearsals.Close()) }()
 	keeper, err := s.timekeeper(o)
 	if err != nil {
 		return err
@@ -351,7 +361,7 @@ func software() string { return "toldonce " + version() }
 func (s *server) edge(o serveOptions, config *tls.Config, clock evidence.Clock) web.Config {
 	return web.Config{
 		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Transcripts: s.transcripts, Retention: s.retention,
-		Recording: s.recorder, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(), OutsideTime: o.timestamp != "",
+		Recording: s.recorder, Rehearsals: s.rehearsals, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(), OutsideTime: o.timestamp != "",
 		BaseURL: s.url, TLS: config, TrustedProxies: o.proxies, MetricsToken: o.metrics,
 		Probes: []web.Probe{
 			{Name: "database", Check: func(ctx context.Context) error { _, err := s.db.Now(ctx); return err }},

@@ -32,6 +32,7 @@ const (
 	AgencyList   = "agency.list"   // system
 	RoomCreate   = "room.create"   // agency
 	RoomCheck    = "room.check"    // system: whether a room is fit for an interview
+	RoomRehearse = "room.rehearse" // agency: make a test recording in one of its rooms
 	RoomList     = "room.list"     // system
 	DeviceList   = "device.list"   // agency: browsers that record in its rooms
 	DeviceRevoke = "device.revoke" // agency

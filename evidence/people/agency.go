@@ -76,3 +76,16 @@ func line(s string) string {
 		return r
 	}, s)), " ")
 }
+
+// Rehearsal is what came of a test recording in a room: that its camera, microphone
+// and this server record what can be played and verified. The recording itself is of
+// no case (P9) and was forgotten.
+type Rehearsal struct {
+	ID       evidence.ID
+	Agency   evidence.ID
+	Room     evidence.ID
+	Holds    bool // what was stored is what was sealed
+	Segments int  // that were recorded
+	By       evidence.ID
+	At       evidence.Instant
+}

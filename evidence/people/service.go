@@ -174,3 +174,55 @@ func (s *Service) RoomChecks(ctx context.Context, actor evidence.Actor) (map[evi
 	}
 	return s.Store.RoomChecks(ctx)
 }
+
+// actionRehearsed is what stands in the custody log when a test recording has ended.
+const actionRehearsed = "room.rehearsed"
+
+// Rehearse begins a test recording in a room: it decides whether the actor may, and
+// whether the room is free of interviews, and notes it in the custody log. A room to
+// which an interview is assigned is refused: a test recording has no gate of consent,
+// and nobody who is to be interviewed may be in it (P9, P40).
+func (s *Service) Rehearse(ctx context.Context, actor evidence.Actor, id evidence.ID) (Room, error) {
+	room, err := s.Store.Room(ctx, id)
+	if err != nil {
+		return Room{}, err
+	}
+	if err := s.Access.Authorize(ctx, actor, access.RoomRehearse, evidence.Resource{Kind: access.KindAgency, ID: room.Agency}); err != nil {
+		return Room{}, err
+	}
+	assigned, err := s.Store.RoomAssigned(ctx, id)
+	if err != nil {
+		return Room{}, err
+	}
+	if assigned {
+		return Room{}, evidence.Refuse(evidence.ErrConflict, "rehearsal.assigned", "An interview is assigned to this room. A test recording is made only in a room to which none is.", "P9")
+	}
+	return room, s.Store.AppendEntry(ctx, custody.Entry{Actor: actor, Action: access.RoomRehearse, Agency: room.Agency, Subject: room.ID})
+}
+
+// Rehearsed notes what came of a test recording that [Service.Rehearse] began.
+func (s *Service) Rehearsed(ctx context.Context, actor evidence.Actor, id evidence.ID, holds bool, segments int) error {
+	room, err := s.Store.Room(ctx, id)
+	if err != nil {
+		return err
+	}
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	r := Rehearsal{ID: evidence.NewID(), Agency: room.Agency, Room: room.ID, Holds: holds, Segments: segments, By: actor.Account, At: now}
+	entry := custody.Entry{Actor: actor, Action: actionRehearsed, Agency: room.Agency, Subject: room.ID,
+		Details: map[string]string{"holds": strconv.FormatBool(holds), "segments": strconv.Itoa(segments)}}
+	if err := s.Store.SaveRehearsal(ctx, r, entry); err != nil {
+		return fmt.Errorf("noting a test recording in room %s: %w", room.ID, err)
+	}
+	return nil
+}
+
+// Rehearsals returns the latest test recording of each room that has one.
+func (s *Service) Rehearsals(ctx context.Context, actor evidence.Actor) (map[evidence.ID]Rehearsal, error) {
+	if err := s.Access.Authorize(ctx, actor, access.RoomList, evidence.Resource{Kind: access.KindSystem}); err != nil {
+		return nil, err
+	}
+	return s.Store.Rehearsals(ctx)
+}

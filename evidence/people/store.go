@@ -28,6 +28,12 @@ type Store interface {
 	SaveRoomCheck(ctx context.Context, c RoomCheck, entry custody.Entry) error
 	// RoomChecks returns the latest check of each room that has one.
 	RoomChecks(ctx context.Context) (map[evidence.ID]RoomCheck, error)
+	// RoomAssigned reports whether an interview that is neither sealed nor cancelled
+	// is assigned to a room.
+	RoomAssigned(ctx context.Context, room evidence.ID) (bool, error)
+	SaveRehearsal(ctx context.Context, r Rehearsal, entry custody.Entry) error
+	// Rehearsals returns the latest rehearsal of each room that has one.
+	Rehearsals(ctx context.Context) (map[evidence.ID]Rehearsal, error)
 
 	// Devices returns a room's devices in order of their enrolment, those that were
 	// revoked too.

@@ -59,6 +59,7 @@ type Store struct {
 	sheets     map[evidence.ID]casefile.Sheet
 	roomChecks map[evidence.ID]people.RoomCheck
 	devices    []evidence.Device
+	rehearsals map[evidence.ID]people.Rehearsal
 	interviews map[evidence.ID]evidence.Interview
 	plans      map[evidence.ID]casefile.Plan
 	sources    map[evidence.ID][]evidence.Source
@@ -87,7 +88,7 @@ func New() *Store {
 	return &Store{now: Start, FailBefore: map[string]bool{}, FailAfter: map[string]bool{},
 		agencies: map[evidence.ID]people.Agency{}, rooms: map[evidence.ID]people.Room{}, accounts: map[evidence.ID]people.Account{},
 		credentials: map[evidence.ID]people.Credentials{}, invitations: map[evidence.ID]people.Invitation{}, tokens: map[evidence.ID]people.Token{},
-		attempts: map[string]people.Attempts{}, cases: map[evidence.ID]casefile.Case{}, persons: map[evidence.ID]casefile.Person{}, sheets: map[evidence.ID]casefile.Sheet{}, roomChecks: map[evidence.ID]people.RoomCheck{},
+		attempts: map[string]people.Attempts{}, cases: map[evidence.ID]casefile.Case{}, persons: map[evidence.ID]casefile.Person{}, sheets: map[evidence.ID]casefile.Sheet{}, roomChecks: map[evidence.ID]people.RoomCheck{}, rehearsals: map[evidence.ID]people.Rehearsal{},
 		interviews: map[evidence.ID]evidence.Interview{}, plans: map[evidence.ID]casefile.Plan{}, sources: map[evidence.ID][]evidence.Source{},
 		tracks: map[evidence.ID][]evidence.Track{}, segments: map[evidence.ID][]evidence.Segment{}, grants: map[evidence.ID]access.Grant{},
 		gone: map[access.Delivered]bool{}, refusals: map[string]evidence.Instant{}}

@@ -118,3 +118,23 @@ func (s *Store) RevokeDevice(_ context.Context, device evidence.ID, at evidence.
 		return conflict("device")
 	})
 }
+func (s *Store) RoomAssigned(_ context.Context, room evidence.ID) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, iv := range s.interviews {
+		if iv.Room == room && iv.State != evidence.StateSealed && iv.State != evidence.StateCancelled {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (s *Store) SaveRehearsal(_ context.Context, r people.Rehearsal, e custody.Entry) error {
+	return s.one(e, func() error { s.rehearsals[r.Room] = r; return nil })
+}
+
+func (s *Store) Rehearsals(context.Context) (map[evidence.ID]people.Rehearsal, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.rehearsals), nil
+}

@@ -141,6 +141,14 @@ func checkAccounts(t *testing.T, w *World) {
 	devices, err = s.Devices(bg, room.ID)
 	same(t, "revoked devices", devices, err, []evidence.Device{device})
 	wantErr(t, "revoking twice", s.RevokeDevice(bg, device.ID, 13, w.entry("x")), evidence.ErrConflict)
+	for _, holds := range []bool{false, true} {
+		r := people.Rehearsal{ID: evidence.NewID(), Agency: agency.ID, Room: room.ID, Holds: holds, Segments: 12, By: "a", At: 11}
+		w.Must(s.SaveRehearsal(bg, r, w.entry("x")))
+		rehearsals, err := s.Rehearsals(bg)
+		same(t, "rehearsal", rehearsals, err, map[evidence.ID]people.Rehearsal{room.ID: r})
+	}
+	assigned, err := s.RoomAssigned(bg, room.ID)
+	same(t, "whether a room is assigned", assigned, err, false)
 	room.ID = evidence.NewID()
 	devices, err = s.Devices(bg, room.ID)
 	same(t, "devices of a room without any", devices, err, []evidence.Device{})
@@ -456,6 +464,8 @@ func checkPlans(t *testing.T, w *World) {
 		wantErr(t, "a plan from an outdated count", err, evidence.ErrConflict)
 	}
 	next, err = s.PlanInterview(bg, next, plan, 1, w.entry("x"))
+	assigned, asking := s.RoomAssigned(bg, next.Room)
+	same(t, "whether the room is assigned", assigned, asking, true)
 	if err != nil || next.Number != 2 {
 		t.Errorf("%+v, %v", next, err)
 	}

@@ -31,3 +31,34 @@ func (s *Store) RoomChecks(ctx context.Context) (map[evidence.ID]people.RoomChec
 	}
 	return out, err
 }
+
+// RoomAssigned implements people.Store.
+func (s *Store) RoomAssigned(ctx context.Context, room evidence.ID) (assigned bool, err error) {
+	var n int64
+	err = s.row(ctx, `SELECT COUNT(*) FROM interview WHERE room_id = $1 AND state NOT IN ('sealed', 'cancelled')`, room).Scan(&n)
+	return n > 0, err
+}
+
+const rehearsalColumns = `id, agency, room_id, holds, segments, made_by, made_at`
+
+// SaveRehearsal implements people.Store.
+func (s *Store) SaveRehearsal(ctx context.Context, r people.Rehearsal, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		return once(tx.exec(ctx, `INSERT INTO room_rehearsal (`+rehearsalColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			r.ID, r.Agency, r.Room, r.Holds, r.Segments, r.By, r.At))
+	})
+}
+
+// Rehearsals implements people.Store.
+func (s *Store) Rehearsals(ctx context.Context) (map[evidence.ID]people.Rehearsal, error) {
+	rows, err := s.query(ctx, `SELECT `+rehearsalColumns+` FROM room_rehearsal r WHERE NOT EXISTS (SELECT 1 FROM room_rehearsal n WHERE n.room_id = r.room_id AND n.id > r.id)`)
+	list, err := collect(rows, err, func(scan func(...any) error) (r people.Rehearsal, err error) {
+		err = scan(&r.ID, &r.Agency, &r.Room, &r.Holds, &r.Segments, &r.By, &r.At)
+		return r, err
+	})
+	out := make(map[evidence.ID]people.Rehearsal, len(list))
+	for _, r := range list {
+		out[r.Room] = r
+	}
+	return out, err
+}

@@ -39,5 +39,7 @@ export const routes: readonly Route[] = [
 
   { path: '/accounts', load: () => import('./pages/Accounts.svelte') },
   { path: '/agencies', load: () => import('./pages/Agencies.svelte') },
+  { path: '/setup', load: () => import('./pages/setup/Setup.svelte') },
+  { path: '/rooms/:room/test', load: () => import('./pages/setup/TestRecording.svelte') },
   { path: '/rooms', load: () => import('./pages/Rooms.svelte') },
 ];

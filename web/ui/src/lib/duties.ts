@@ -68,6 +68,7 @@ export function dutiesOf(me: Me, lists: Lists, now: number): Duty[] {
     ...lists.interviews.flatMap((it) => interviewDuty(me, it, lists.grants)),
     ...lists.grants.flatMap((it) => grantDuty(me, it, lists.grants, now)),
     ...lists.packages.flatMap(packageDuty),
+    ...setupDuty(me, lists.accounts),
     ...lists.accounts.flatMap((it) => accountDuty(me, it)),
     ...lists.kept.flatMap(retentionDuty),
     ...lists.erasures.flatMap(erasureDuty),
@@ -189,6 +190,12 @@ function packageDuty(it: Schema['Export']): Duty[] {
     }];
   }
   return [];
+}
+
+/** As long as nobody else can sign in, an administrator is still setting up. */
+function setupDuty(me: Me, accounts: Schema['Account'][]): Duty[] {
+  if (me.role !== 'admin' || accounts.some((it) => it.state === 'active' && it.id !== me.account_id)) return [];
+  return [{ key: 'setup', urgency: 'now', title: m.setup_title(), text: m.setup_duty(), href: '/setup', act: m.setup_go() }];
 }
 
 function accountDuty(me: Me, it: Schema['Account']): Duty[] {

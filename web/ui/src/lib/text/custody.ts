@@ -95,6 +95,8 @@ const sentences: Record<string, Write> = {
   'danger.raise': (who) => m.log_danger({ who }),
   'consent.receipt': (who) => m.log_consent_receipt({ who }),
   'consent.repeat': (who) => m.log_consent_repeat({ who }),
+  'room.rehearse': (who) => m.log_room_rehearse({ who }),
+  'room.rehearsed': (who, e) => m.log_room_rehearsed({ who, result: detail(e, 'holds') === 'true' ? m.log_room_rehearsed_holds() : m.log_room_rehearsed_fails() }),
   'room.check': (who) => m.log_room_check({ who }),
 
   'consent.record': (who, e, n) =>
