@@ -20,6 +20,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/storage/db"
 	"github.com/toldonce/toldonce/storage/keys"
+	"github.com/toldonce/toldonce/storage/signers"
 )
 
 // closedInstallation is an installation that is not being served: its data folder is
@@ -143,21 +144,27 @@ func (c *closedInstallation) rotate(ctx context.Context) (from, to string, secre
 		return from, to, 0, err
 	}
 	// What still needs the old master key would be lost with it.
-	if _, err := seal.Open(ctx, c.layout.seal(), c.keys, time.Now); err != nil {
+	if _, err := seal.OpenWith(ctx, c.layout.seal(), c.keys, time.Now, signers.Open); err != nil {
 		return from, to, 0, err
 	}
 	return from, to, inSeal + inDB, c.keys.FinishRotation(ctx)
 }
 
 func newSealRotate(opt *options) *cobra.Command {
-	var data, dsn string
+	var data, dsn, to string
 	cmd := &cobra.Command{
-		Use:   "rotate-seal --data DIR",
+		Use:   "rotate-seal --data DIR [--to URI]",
 		Short: "Make a new key that seals, while nothing is served",
 		Long: `Make a new key that seals from now on. The old private key is destroyed; its public
 half stays in the trust file, with the time until which it sealed, so that what it
 sealed is verified and exported as before. Hand the trust files out again:
-toldonce trust export.`,
+toldonce trust export.
+
+--to takes a key that lies in a key management service, and never leaves it:
+hashivault://KEY or openbao://KEY, of type ecdsa-p256 in the transit engine of
+HashiCorp Vault or OpenBao. Set VAULT_ADDR and VAULT_TOKEN (or BAO_ADDR and BAO_TOKEN),
+here and for the server, which asks the service for each seal. Rotate such a key with
+this command too, to another key: a new version of the same one seals nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withClosed(opt, cmd, data, dsn, func(c *closedInstallation) error {
@@ -165,7 +172,12 @@ toldonce trust export.`,
 				if err != nil {
 					return err
 				}
-				id, err := seal.Rotate(cmd.Context(), c.layout.seal(), c.keys, time.Now)
+				var id string
+				if to == "" {
+					id, err = seal.Rotate(cmd.Context(), c.layout.seal(), c.keys, time.Now)
+				} else {
+					id, err = seal.RotateTo(cmd.Context(), c.layout.seal(), c.keys, time.Now, to, signers.Open)
+				}
 				if err != nil {
 					return err
 				}
@@ -182,6 +194,7 @@ toldonce trust export.`,
 		},
 	}
 	addClosedFlags(opt, cmd, &data, &dsn)
+	cmd.Flags().StringVar(&to, "to", "", "URI of a key in a key management service: hashivault://KEY or openbao://KEY (default: a new local key)")
 	return cmd
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/toldonce/toldonce/storage/keys"
 	"github.com/toldonce/toldonce/storage/notes"
 	"github.com/toldonce/toldonce/storage/objects"
+	"github.com/toldonce/toldonce/storage/signers"
 )
 
 // addDataFlags defines where an installation lies.
@@ -69,7 +70,7 @@ func openStores(ctx context.Context, l layout, in installation, clock evidence.C
 	if err != nil {
 		return nil, fmt.Errorf("opening the keys: %w", err)
 	}
-	authority, err := seal.Open(ctx, l.seal(), ring, clock)
+	authority, err := seal.OpenWith(ctx, l.seal(), ring, clock, signers.Open)
 	if err != nil {
 		return nil, fmt.Errorf("opening the seal: %w", err)
 	}

@@ -306,15 +306,20 @@ func authorityURI(i int) string { return fmt.Sprintf("urn:toldonce:timestamp-aut
 // [evidence.ErrMissingState] if any file is missing or does not belong to the
 // others; nothing is ever made anew here.
 func Open(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (*Authority, error) {
+	return OpenWith(ctx, dir, keys, clock, nil)
+}
+
+// Resolve returns the signer that a URI names. Safe for concurrent use.
+type Resolve func(ctx context.Context, uri string) (signature.SignerVerifier, error)
+
+// OpenWith is [Open] for a seal key that may lie in a key management service; see
+// [RotateTo]. remote finds it; nil: there is none.
+func OpenWith(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock, remote Resolve) (*Authority, error) {
 	trust, err := LoadTrust(TrustPath(dir))
 	if err != nil {
 		return nil, fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
 	}
-	file := signerFile(trust.Signers[0].KeyID)
-	if _, err := os.Stat(filepath.Join(dir, file)); errors.Is(err, fs.ErrNotExist) {
-		file = keyFile("signer") // as Init made it
-	}
-	signer, err := openKey(ctx, dir, file, "signer", keys)
+	signer, err := openSigner(ctx, dir, trust.Signers[0].KeyID, keys, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -322,20 +327,47 @@ func Open(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{dir: dir, trust: trust, clock: clock}
-	if id, err := KeyID(signer.Public()); err != nil || id != trust.Signers[0].KeyID {
-		return nil, fmt.Errorf("%w: the seal key in %s is not the one in its trust file", evidence.ErrMissingState, dir)
+	a := &Authority{dir: dir, trust: trust, clock: clock, signer: signer}
+	public, err := signer.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("seal key: %w", err)
+	}
+	if id, err := KeyID(public); err != nil || id != trust.Signers[0].KeyID {
+		return nil, fmt.Errorf("%w: the seal key of %s is not the one in its trust file", evidence.ErrMissingState, dir)
 	}
 	if len(trust.Authorities) == 0 || !tsa.PublicKey.Equal(trust.Authorities[0].Chain[0].PublicKey) {
 		return nil, fmt.Errorf("%w: the timestamp key in %s is not the one in its trust file", evidence.ErrMissingState, dir)
 	}
 	a.keyID = trust.Signers[0].KeyID
-	a.signer, err = signature.LoadSignerVerifier(signer, crypto.SHA256)
+	a.tsa = timestamper{key: tsa, cert: trust.Authorities[0].Chain[0], clock: clock}
+	return a, nil
+}
+
+// openSigner opens the key that seals at present: by its URI, if it lies elsewhere.
+func openSigner(ctx context.Context, dir, keyID string, keys Wrapper, remote Resolve) (signature.SignerVerifier, error) {
+	uri, err := os.ReadFile(filepath.Join(dir, remoteFile(keyID)))
+	if err == nil {
+		if remote == nil {
+			return nil, fmt.Errorf("%w: the seal key lies in a key management service, which this command does not ask", evidence.ErrUnavailable)
+		}
+		return remote(ctx, strings.TrimSuffix(string(uri), "\n"))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("seal key: %w", err)
+	}
+	file := signerFile(keyID)
+	if _, err := os.Stat(filepath.Join(dir, file)); errors.Is(err, fs.ErrNotExist) {
+		file = keyFile("signer") // as Init made it
+	}
+	key, err := openKey(ctx, dir, file, "signer", keys)
+	if err != nil {
+		return nil, err
+	}
+	s, err := signature.LoadSignerVerifier(key, crypto.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
 	}
-	a.tsa = timestamper{key: tsa, cert: trust.Authorities[0].Chain[0], clock: clock}
-	return a, nil
+	return s, nil
 }
 
 func openKey(ctx context.Context, dir, file, name string, keys Wrapper) (*ecdsa.PrivateKey, error) {

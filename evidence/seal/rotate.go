@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -15,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,9 +48,77 @@ func signerFile(keyID string) string { return "signer-" + hexID(keyID) + ".key.w
 // what it sealed is verified as before. It returns the new key's [KeyID]. A
 // rotation that a crash interrupted left either the old key or the new one.
 func Rotate(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock) (string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	return rotate(ctx, dir, keys, clock, &key.PublicKey, func(id string) error {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return err
+		}
+		wrapped, err := keys.Wrap(ctx, purpose("signer"), der)
+		if err != nil {
+			return fmt.Errorf("wrapping the new seal key: %w", err)
+		}
+		return writeFile(filepath.Join(dir, signerFile(id)), wrapped, 0o600)
+	})
+}
+
+var uriForm = regexp.MustCompile(`^[a-z][a-z0-9]{1,19}:[!-~]{1,400}$`)
+
+// RotateTo is [Rotate] to a key that lies in a key management service and never leaves
+// it: an ECDSA key over P-256, which uri names and remote finds. The key must sign
+// before anything changes. The URI, which holds no secret, is kept beside the trust
+// folder; [OpenWith] asks the service from then on.
+func RotateTo(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock, uri string, remote Resolve) (string, error) {
+	if !uriForm.MatchString(uri) {
+		return "", fmt.Errorf("seal key: %w: %q is not the URI of a key", evidence.ErrInvalid, clip(uri))
+	}
+	s, err := remote(ctx, uri)
+	if err != nil {
+		return "", err
+	}
+	public, err := s.PublicKey()
+	if err != nil {
+		return "", err
+	}
+	key, ok := public.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return "", fmt.Errorf("seal key: %w: %s is not an ECDSA key over P-256", evidence.ErrInvalid, clip(uri))
+	}
+	probe := []byte("toldonce: does this key sign?")
+	sig, err := s.SignMessage(bytes.NewReader(probe))
+	if err != nil {
+		return "", err
+	}
+	if sum := sha256.Sum256(probe); !ecdsa.VerifyASN1(key, sum[:], sig) {
+		return "", fmt.Errorf("seal key: %w: what %s signs does not verify with its public key", evidence.ErrInvalid, clip(uri))
+	}
+	return rotate(ctx, dir, keys, clock, key, func(id string) error {
+		path := filepath.Join(dir, remoteFile(id))
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a rotation that broke off
+			return err
+		}
+		return writeFile(path, []byte(uri+"\n"), 0o600)
+	})
+}
+
+// remoteFile holds the URI of a key that lies elsewhere.
+func remoteFile(keyID string) string { return "signer-" + hexID(keyID) + ".uri" }
+
+// rotate puts a key in the place of the present one, after keep made it available.
+func rotate(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock, key *ecdsa.PublicKey, keep func(id string) error) (string, error) {
 	trust, err := LoadTrust(TrustPath(dir))
 	if err != nil {
 		return "", fmt.Errorf("%w: seal keys in %s: %w", evidence.ErrMissingState, dir, err)
+	}
+	id, err := KeyID(key)
+	if err != nil {
+		return "", err
+	}
+	if _, there := trust.Signer(id); there {
+		return "", fmt.Errorf("seal key %s: %w: it is in the trust file already", id, evidence.ErrConflict)
 	}
 	root, err := openKey(ctx, dir, keyFile("root"), "root", keys)
 	if err != nil {
@@ -59,32 +129,16 @@ func Rotate(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock)
 		return "", fmt.Errorf("%w: the root key in %s is not the one in its trust file", evidence.ErrMissingState, dir)
 	}
 	now := clock().UTC().Truncate(time.Second)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", err
-	}
 	cert, err := issue(&x509.Certificate{
 		Subject:   pkix.Name{Organization: []string{trust.Organisation}, CommonName: "Evidence Seal"},
 		NotBefore: now.Add(-startsEarly), NotAfter: now.AddDate(signerYears, 0, 0),
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-	}, rootCert, &key.PublicKey, root)
+	}, rootCert, key, root)
 	if err != nil {
 		return "", err
 	}
-	id, err := KeyID(cert.PublicKey)
-	if err != nil {
-		return "", err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", err
-	}
-	wrapped, err := keys.Wrap(ctx, purpose("signer"), der)
-	if err != nil {
-		return "", fmt.Errorf("wrapping the new seal key: %w", err)
-	}
-	if err := writeFile(filepath.Join(dir, signerFile(id)), wrapped, 0o600); err != nil {
+	if err := keep(id); err != nil {
 		return "", fmt.Errorf("keeping the new seal key: %w", err)
 	}
 	if err := syncDir(dir); err != nil {
@@ -95,7 +149,7 @@ func Rotate(ctx context.Context, dir string, keys Wrapper, clock evidence.Clock)
 		old.NotAfter = now
 	}
 	next := *trust
-	next.Signers = append([]Signer{{Name: cert.Subject.CommonName, Algorithm: AlgorithmECDSA, KeyID: id, Key: &key.PublicKey, Certificate: cert,
+	next.Signers = append([]Signer{{Name: cert.Subject.CommonName, Algorithm: AlgorithmECDSA, KeyID: id, Key: key, Certificate: cert,
 		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}, old}, trust.Signers[1:]...)
 	if err := publish(dir, &next); err != nil {
 		return "", err
@@ -170,7 +224,8 @@ func clearOldKeys(dir, keep string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, "signer") && strings.HasSuffix(name, ".key.wrapped") && name != signerFile(keep) {
+		old := strings.HasSuffix(name, ".key.wrapped") && name != signerFile(keep) || strings.HasSuffix(name, ".uri") && name != remoteFile(keep)
+		if strings.HasPrefix(name, "signer") && old {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				return err
 			}
