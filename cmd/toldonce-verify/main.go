@@ -62,6 +62,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		Short: "Check a package of Told Once, offline",
 		Long: `Check a package of Told Once: a folder or a tar file, with no server and no network.
 A consent receipt (receipt.json) is checked in the same way.
+So is what a destroyed server left of a recording that it never sealed: the folder
+that toldonce prefix --out wrote. The newest checkpoint of a witness lies in it as
+witnessed.note.
 
 --trust names the agency's trust file (trust.json). It says whose keys seal
 recordings and must reach you by another way than the package. Without it the best
