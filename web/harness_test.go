@@ -36,6 +36,7 @@ type memory struct {
 	*memstore.Store
 	mu       sync.Mutex
 	sessions map[string]struct {
+		account evidence.ID
 		data    []byte
 		expires evidence.Instant
 	}
@@ -45,11 +46,13 @@ type memory struct {
 	previews []evidence.PreviewPage
 	key      envelope.DataKey
 	objects  map[string][]byte
+	ended    []custody.Entry // sessions that somebody ended
 }
 
 func newMemory(s *memstore.Store) *memory {
 	m := &memory{Store: s, changed: make(chan struct{}), objects: map[string][]byte{}, key: envelope.NewDataKey()}
 	m.sessions = map[string]struct {
+		account evidence.ID
 		data    []byte
 		expires evidence.Instant
 	}{}
@@ -68,24 +71,25 @@ func (m *memory) TakeCeremony(ctx context.Context, hash string, now evidence.Ins
 	return data, errors.Join(err, m.DeleteSession(ctx, "ceremony "+hash))
 }
 
-func (m *memory) CreateSession(_ context.Context, hash string, _ evidence.ID, data []byte, expires evidence.Instant) error {
+func (m *memory) CreateSession(_ context.Context, hash string, account evidence.ID, data []byte, expires evidence.Instant) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sessions[hash] = struct {
+		account evidence.ID
 		data    []byte
 		expires evidence.Instant
-	}{data, expires}
+	}{account, data, expires}
 	return nil
 }
 
 func (m *memory) UpdateSession(ctx context.Context, hash string, data []byte, expires evidence.Instant) error {
 	m.mu.Lock()
-	_, ok := m.sessions[hash]
+	have, ok := m.sessions[hash]
 	m.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	return m.CreateSession(ctx, hash, "", data, expires)
+	return m.CreateSession(ctx, hash, have.account, data, expires)
 }
 
 func (m *memory) Session(_ context.Context, hash string) ([]byte, evidence.Instant, error) {
@@ -103,6 +107,28 @@ func (m *memory) DeleteSession(_ context.Context, hash string) error {
 	defer m.mu.Unlock()
 	delete(m.sessions, hash)
 	return nil
+}
+
+func (m *memory) SessionsOf(_ context.Context, account evidence.ID) (map[string][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string][]byte{}
+	for hash, s := range m.sessions {
+		if s.account == account {
+			out[hash] = s.data
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) EndSession(ctx context.Context, hash string, entry custody.Entry) error {
+	if _, _, err := m.Session(ctx, hash); err != nil {
+		return evidence.ErrConflict
+	}
+	m.mu.Lock()
+	m.ended = append(m.ended, entry)
+	m.mu.Unlock()
+	return m.DeleteSession(ctx, hash)
 }
 
 func (m *memory) DeleteExpiredSessions(_ context.Context, now evidence.Instant) error {

@@ -48,6 +48,8 @@ const (
 	PasskeyAdd            = "passkey.add"    // account (one's own)
 	PasskeyRemove         = "passkey.remove" // account (one's own)
 	PasskeyList           = "passkey.list"   // account (one's own)
+	SessionList           = "session.list"   // account: one's own, or as an administrator anyone's
+	SessionEnd            = "session.end"    // account
 	TokenIssue            = "token.issue"    // account (one's own)
 	TokenRevoke           = "token.revoke"   // account (one's own)
 	TokenList             = "token.list"     // account (one's own)

@@ -27,7 +27,7 @@ func theRules(t testing.TB) *rules {
 var actionsByKind = map[string][]string{
 	KindSystem:  {AgencyCreate, AgencyList, RoomList, RoomCheck, AccountList, CaseOpen, CaseList, GrantList, LogRead, LogHead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList},
 	KindAgency:  {RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, RetentionClass},
-	KindAccount: {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList},
+	KindAccount: {AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, PasskeyAdd, PasskeyRemove, PasskeyList, TokenIssue, TokenRevoke, TokenList, SessionList, SessionEnd},
 	KindCase:    {CaseRead, CaseStage, CaseLogRead, TeamAdd, TeamRemove, PersonAdd, PersonRead, PersonWords, ConsentRead, InterviewPlan, FileRead, FileWrite, FileManage, SeparationRead, SeparationWrite, RulingWrite, SeparationDecide, RetentionRead, RetentionSet, RetentionKeep, HoldPlace},
 	KindSheet:   {FileClose, FileOpen},
 	KindPerson:  {PersonEdit, PersonLink, ConsentRecord},
@@ -112,11 +112,11 @@ func everybody() []who {
 	own := func(s *Standing) { s.Own = true }
 	return []who{
 		{name: "administrator", role: evidence.RoleAdmin, agency: here,
-			may: with([]string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove})},
+			may: with([]string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, SessionList, SessionEnd, AccountRecover, AccountRecoverApprove})},
 		{name: "administrator who proposed", role: evidence.RoleAdmin, agency: here, change: own,
-			may: with([]string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountInvite, AccountDisable, AccountRecover, GrantRead, GrantRevoke})},
+			may: with([]string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountInvite, AccountDisable, SessionList, SessionEnd, AccountRecover, GrantRead, GrantRevoke})},
 		{name: "administrator put on a team by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, []string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite, ExposureRead}, kept)},
+			may: with(reading, []string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, SessionList, SessionEnd, AccountRecover, AccountRecoverApprove, ConsentAttest, CaseLogRead, PersonLink, GrantRead, HoldPlace, FileWrite, DangerRaise, SeparationWrite, RulingWrite, ExposureRead}, kept)},
 		{name: "auditor", role: evidence.RoleAuditor, agency: here,
 			may: with([]string{knowCase, CaseRead, ConsentRead, InterviewRead, CaseLogRead, GrantRead, LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList, SeparationRead}, kept)},
 		{name: "auditor of another agency", role: evidence.RoleAuditor, agency: other, may: with([]string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, RetentionList})},
@@ -147,7 +147,7 @@ func everybody() []who {
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
-			may: with(reading, []string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise, ExposureRead})},
+			may: with(reading, []string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, SessionList, SessionEnd, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise, ExposureRead})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
 			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
@@ -252,6 +252,12 @@ func tokens(r *rules) (wrong []string) {
 		e := entitiesOf(actor, evidence.Resource{Kind: KindAccount, ID: id}, st)
 		if got, _, err := r.decide(TokenIssue, e, cedar.NewRecord((&Service{}).facts(actor, st, 0))); got != want || err != nil {
 			wrong = append(wrong, fmt.Sprintf("token of %s: %v, %v", id, got, err))
+		}
+		plain := st
+		plain.Role = evidence.RoleAdvocate
+		e = entitiesOf(actor, evidence.Resource{Kind: KindAccount, ID: id}, plain)
+		if got, _, err := r.decide(SessionEnd, e, cedar.NewRecord((&Service{}).facts(actor, plain, 0))); got != want || err != nil {
+			wrong = append(wrong, fmt.Sprintf("session of %s: %v, %v", id, got, err))
 		}
 	}
 	return wrong

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 )
 
 // CreateSession stores a new session of package web/login.
@@ -47,6 +48,35 @@ func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 			return fmt.Errorf("removing a session: %w", err)
 		}
 		return nil
+	})
+}
+
+// SessionsOf returns the data of an account's sessions by their hash.
+func (s *Store) SessionsOf(ctx context.Context, account evidence.ID) (map[string][]byte, error) {
+	type row struct {
+		hash string
+		data []byte
+	}
+	rows, err := s.query(ctx, `SELECT hash, data FROM sessions WHERE account = $1`, account)
+	found, err := collect(rows, err, func(scan func(...any) error) (r row, err error) {
+		err = scan(&r.hash, &r.data)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading sessions: %w", err)
+	}
+	out := make(map[string][]byte, len(found))
+	for _, r := range found {
+		out[r.hash] = r.data
+	}
+	return out, nil
+}
+
+// EndSession removes a session with the custody entry that says so;
+// evidence.ErrConflict if it is gone.
+func (s *Store) EndSession(ctx context.Context, hash string, entry custody.Entry) error {
+	return s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+		return once(tx.exec(ctx, `DELETE FROM sessions WHERE hash = $1`, hash))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 )
 
 func TestSessions(t *testing.T) {
@@ -38,6 +39,18 @@ func TestSessions(t *testing.T) {
 			w.Must(s.DeleteExpiredSessions(ctx, 2001))
 			if _, _, err := s.Session(ctx, "hash-1"); !errors.Is(err, evidence.ErrNotFound) {
 				t.Errorf("there after its end: %v", err)
+			}
+			mine := evidence.NewID()
+			w.Must(s.CreateSession(ctx, "hash-3", mine, []byte(`{"a":9}`), 5000))
+			if of, err := s.SessionsOf(ctx, mine); err != nil || len(of) != 1 || string(of["hash-3"]) != `{"a":9}` {
+				t.Errorf("%v, %v", of, err)
+			}
+			w.Must(s.EndSession(ctx, "hash-3", custody.Entry{Actor: evidence.System(w.Agency), Action: "session.end"}))
+			if err := s.EndSession(ctx, "hash-3", custody.Entry{Actor: evidence.System(w.Agency), Action: "session.end"}); !errors.Is(err, evidence.ErrConflict) {
+				t.Errorf("ended twice: %v", err)
+			}
+			if n := len(w.Log("session.end")); n != 1 {
+				t.Errorf("%d entries for one session", n)
 			}
 			w.Must(s.DeleteSession(ctx, "hash-2"))
 			w.Must(s.DeleteSession(ctx, "hash-2"))

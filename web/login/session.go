@@ -16,6 +16,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 )
 
 const (
@@ -47,6 +48,11 @@ type Store interface {
 	Session(ctx context.Context, hash string) (data []byte, expires evidence.Instant, err error)
 	// DeleteSession removes a session; removing none is no error.
 	DeleteSession(ctx context.Context, hash string) error
+	// SessionsOf returns the data of an account's sessions by their hash.
+	SessionsOf(ctx context.Context, account evidence.ID) (map[string][]byte, error)
+	// EndSession removes a session with the custody entry that says so; an error
+	// wrapping evidence.ErrConflict if it is gone.
+	EndSession(ctx context.Context, hash string, entry custody.Entry) error
 	// DeleteExpiredSessions removes those that expired before now.
 	DeleteExpiredSessions(ctx context.Context, now evidence.Instant) error
 }

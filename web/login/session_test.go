@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/custody"
 )
 
 // memory keeps sessions, and fails when it is told to.
@@ -48,6 +49,23 @@ func (m *memory) Session(_ context.Context, hash string) ([]byte, evidence.Insta
 func (m *memory) DeleteSession(_ context.Context, hash string) error {
 	delete(m.rows, hash)
 	return m.fail
+}
+
+func (m *memory) SessionsOf(_ context.Context, account evidence.ID) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for hash, r := range m.rows {
+		if r.account == account {
+			out[hash] = r.data
+		}
+	}
+	return out, m.fail
+}
+
+func (m *memory) EndSession(ctx context.Context, hash string, _ custody.Entry) error {
+	if _, ok := m.rows[hash]; !ok {
+		return evidence.ErrConflict
+	}
+	return m.DeleteSession(ctx, hash)
 }
 
 func (m *memory) DeleteExpiredSessions(_ context.Context, now evidence.Instant) error {
@@ -168,4 +186,40 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestSessionsAreListedAndEnded(t *testing.T) {
+	m := &memory{rows: map[string]row{}}
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	manager := New(m, func() time.Time { return now }, true)
+	mine, theirs := evidence.NewID(), evidence.NewID()
+	begin := func(account evidence.ID) (Session, []http.Cookie) {
+		t.Helper()
+		s, cookies, err := manager.Begin(t.Context(), request(), account, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, cookies
+	}
+	first, cookies := begin(mine)
+	now = now.Add(time.Minute)
+	second, _ := begin(mine)
+	other, _ := begin(theirs)
+	list, err := manager.Sessions(t.Context(), mine)
+	if err != nil || len(list) != 2 || list[0].ID != second.ID || list[1].ID != first.ID || !list[1].MFA || list[1].Started != first.Started {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := manager.EndOf(t.Context(), mine, other.ID, custody.Entry{}); !errors.Is(err, evidence.ErrNotFound) {
+		t.Errorf("somebody else's session by one's own account: %v", err)
+	}
+	if err := manager.EndOf(t.Context(), mine, first.ID, custody.Entry{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := manager.Find(t.Context(), request(cookies...)); !errors.Is(err, ErrNone) {
+		t.Errorf("an ended session: %v", err)
+	}
+	now = now.Add(Lifetime)
+	if list, err := manager.Sessions(t.Context(), mine); err != nil || len(list) != 0 {
+		t.Errorf("sessions that are over: %+v, %v", list, err)
+	}
 }

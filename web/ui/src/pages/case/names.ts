@@ -3,7 +3,7 @@ import { api, ok } from '$lib/api/client';
 import { Problem } from '$lib/api/problem';
 import { has } from '$lib/session.svelte';
 import { m } from '$m';
-import type { Names } from '$lib/text/custody';
+import type { Names } from '$lib/text/actors';
 import { personName, sourceWord } from '$lib/text/words';
 
 /** Reads what the reader may know of a case: a list that she may not read gives no names. */
