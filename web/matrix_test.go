@@ -84,6 +84,8 @@ POST   /interviews/{interview}/erasure       433333934 {"reason":"Over.","order"
 GET    /erasures                             333333..3
 GET    /interviews/{interview}/transcripts   4......34
 POST   /interviews/{interview}/transcripts   432323234 {"vtt":"no such file"}
+GET    /interviews/{interview}/derivatives   4......34
+POST   /interviews/{interview}/derivatives   422323334 {"from":0,"until":8000000,"cameras":["x"],"layout":"side","sounds":[],"voice":false,"height":360,"redactions":[],"watermark":"W","reason":"Court."}
 POST   /interviews/{interview}/clips         433333234 {"from":0,"until":8000000,"clear":true,"reason":"Court."}
 GET    /log/checkpoint                       .........
 GET    /log/entries                          333333..3

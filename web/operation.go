@@ -110,6 +110,8 @@ var (
 	eventStream    = body("Server-sent events (WHATWG HTML section 9.2); a comment every 15 seconds keeps the connection alive.", "text/event-stream")
 	hlsPlaylist    = body("Playlist (RFC 8216).", typePlaylist)
 	hlsMedia       = body("Playlist, initialisation segment or media segment (CMAF).", typePlaylist, "video/mp4", "audio/mp4")
+	copyBody       = body("The copy: H.264 and AAC in MP4.", "video/mp4")
+	copyPackage    = body("A tar in an age file: the copy, its signed derivation, its transcripts.", "application/age")
 	documentBody   = body("The document.", "application/octet-stream")
 	packageBody    = body("The package: a tar file in the clear, or the same in an age file.", "application/x-tar", "application/age")
 	checkpointText = body("Signed note.", "text/plain")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/derivative"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/retention"
@@ -90,6 +91,8 @@ func newRealHarness(t *testing.T, change ...func(*Config)) (*harness, *real) {
 			Transcripts: transcript.New(transcript.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Sealer: authority})}),
 		Retention:   retention.New(retention.Config{Store: s, Keys: k, Objects: o, Sealer: authority, Access: w.Access, Logger: slog.New(slog.DiscardHandler), Software: "test"}),
 		Transcripts: transcript.New(transcript.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Sealer: authority}),
+		Derivatives: derivative.New(derivative.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Make: true,
+			Transcripts: transcript.New(transcript.Config{Store: s, Objects: o, Keys: k, Access: w.Access, Grants: w.Access, Sealer: authority})}),
 		Checkpoints: checkpoints, Trust: authority.Trust(), Clock: clock,
 	}, change...)
 	return h, r

@@ -16,6 +16,7 @@ const (
 	tagInterviews  = "Interviews"
 	tagGrants      = "Grants"
 	tagPlayback    = "Playback"
+	tagDerivatives = "Copies"
 	tagTranscripts = "Transcripts"
 	tagExports     = "Exports"
 	tagRetention   = "Keeping and erasing"
@@ -270,6 +271,17 @@ var routes = []operation{
 		created(large(handle((*Server).editTranscript)))},
 	{post, "/transcripts/{id}/certify", "certifyTranscript", tagTranscripts, signedIn, "Certify a transcript", "Makes a version official, by name: a signed and timestamped statement over its bytes. By somebody who may read all of it.",
 		handle((*Server).certifyTranscript)},
+
+	{get, "/interviews/{id}/derivatives", "listDerivatives", tagDerivatives, signedIn, "Copies made of a recording", "Redacted, trimmed or side by side, with where each stands.",
+		handle((*Server).listDerivatives)},
+	{post, "/interviews/{id}/derivatives", "requestDerivative", tagDerivatives, signedIn, "Ask for a copy", "It is made by a job. Whoever asks needs a grant on all of its stretch; a second person looks at it and releases it before anybody gets it (P33).",
+		created(large(handle((*Server).requestDerivative)))},
+	{get, "/derivatives/{id}/file", "derivativeFile", tagDerivatives, signedIn, "Look at a copy", "For those who may see the same stretch of the recording. The custody entry is committed first.",
+		stream(copyBody, (*Server).derivativeFile)},
+	{post, "/derivatives/{id}/decision", "decideDerivative", tagDerivatives, signedIn, "Release or refuse a copy", "By another person than the one who asked, who looked at it.",
+		handle((*Server).decideDerivative)},
+	{post, "/derivatives/{id}/package", "fetchDerivative", tagDerivatives, signedIn, "Hand a released copy over", "Encrypted to an age key or under a passphrase: the file, its signed derivation, and the transcripts without what is hidden. The custody entry is committed before the first byte.",
+		stream(copyPackage, (*Server).fetchDerivative)},
 
 	{post, "/interviews/{id}/exports", "requestExport", tagExports, signedIn, "Ask for a package", "Encrypted to an age recipient; in the clear only with a reason and a second person.",
 		created(handle((*Server).requestExport))},

@@ -23,6 +23,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/derivative"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/people"
@@ -44,6 +45,7 @@ type Config struct {
 	Retention   *retention.Service
 	Observing   *observation.Service
 	Transcripts *transcript.Service
+	Derivatives *derivative.Service
 	Recording   Recording
 	// Rehearsals makes test recordings. nil: none are made here.
 	Rehearsals Rehearsals
@@ -92,6 +94,7 @@ type Server struct {
 	retention   *retention.Service
 	observing   *observation.Service
 	transcripts *transcript.Service
+	derivatives *derivative.Service
 	recording   Recording
 	rehearsals  Rehearsals
 	objects     Objects
@@ -126,7 +129,7 @@ type Server struct {
 // configuration that cannot be used.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, transcripts: cfg.Transcripts, retention: cfg.Retention, recording: cfg.Recording, rehearsals: cfg.Rehearsals,
+		store: cfg.Store, people: cfg.People, access: cfg.Access, cases: cfg.Cases, consents: cfg.Consents, exports: cfg.Exports, observing: cfg.Observing, transcripts: cfg.Transcripts, derivatives: cfg.Derivatives, retention: cfg.Retention, recording: cfg.Recording, rehearsals: cfg.Rehearsals,
 		objects: cfg.Objects, keys: cfg.Keys, checkpoints: cfg.Checkpoints, trust: cfg.Trust, outsideTime: cfg.OutsideTime, verifying: make(chan struct{}, 1), listeners: map[evidence.ID]int{},
 		probes: cfg.Probes, metricsToken: cfg.MetricsToken, baseURL: cfg.BaseURL, tls: cfg.TLS,
 		clock: cfg.Clock, log: cfg.Logger, origins: http.NewCrossOriginProtection(),

@@ -10,6 +10,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/access"
 	"github.com/toldonce/toldonce/evidence/casefile"
 	"github.com/toldonce/toldonce/evidence/custody"
+	"github.com/toldonce/toldonce/evidence/derivative"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/keyed"
 	"github.com/toldonce/toldonce/evidence/observation"
@@ -32,6 +33,7 @@ type domain struct {
 	retention   *retention.Service
 	observing   *observation.Service
 	transcripts *transcript.Service
+	derivatives *derivative.Service
 	checkpoints *custody.Publisher       // compares the log before anything is shown
 	partial     *custody.RecordingSigner // signs how far running recordings have come
 	witnesses   []custody.Remote
@@ -56,6 +58,7 @@ func openDomain(ctx context.Context, st *stores, in installation, clock evidence
 	d.cases = casefile.New(casefile.Config{Store: st.db, Access: d.access, Index: index, Settle: d.consent, Objects: st.objects, Keys: st.keys})
 	d.observing = &observation.Service{Store: st.db, Access: d.access}
 	d.transcripts = transcript.New(transcript.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Access: d.access, Grants: d.access, Sealer: st.seal})
+	d.derivatives = derivative.New(derivative.Config{Store: st.db, Objects: st.objects, Keys: st.keys, Access: d.access, Grants: d.access, Transcripts: d.transcripts})
 	wrapped, verifier, err := st.db.LogKey(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the custody log's key: %w", err)

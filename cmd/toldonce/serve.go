@@ -21,6 +21,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/recorder"
+	"github.com/toldonce/toldonce/recorder/derive"
 	"github.com/toldonce/toldonce/recorder/ffmpeg"
 	"github.com/toldonce/toldonce/recorder/preview"
 	"github.com/toldonce/toldonce/recorder/rehearsal"
@@ -230,6 +231,8 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	if err != nil {
 		return err
 	}
+	tool, noTool := ffmpeg.Find(ctx)
+	s.derivatives.Make = noTool == nil
 	edge, err := web.New(s.edge(o, config, clock))
 	if err != nil {
 		return err
@@ -244,9 +247,11 @@ func (s *server) run(ctx context.Context, listener net.Listener, o serveOptions,
 	s.log.Info("serving", "url", s.url, "listen", listener.Addr().String(), "version", version())
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return edge.Run(running, listener) })
-	if tool, err := ffmpeg.Find(ctx); err != nil {
-		s.log.Warn("no small pictures and no loudness beside recordings", "reason", err)
+	if noTool != nil {
+		s.log.Warn("no small pictures and no loudness beside recordings, and no copies of them", "reason", noTool)
 	} else {
+		copies := derive.New(derive.Config{Store: s.db, Objects: s.objects, Keys: s.keys, Sealer: s.seal, Tool: tool, Logger: s.log})
+		group.Go(func() error { return copies.Run(running) })
 		maker := preview.New(preview.Config{Store: s.db, Objects: s.objects, Keys: s.keys, Tool: tool, Logger: s.log})
 		group.Go(func() error { return maker.Run(running) })
 	}
@@ -360,7 +365,7 @@ func software() string { return "toldonce " + version() }
 // edge is what the web server is made of.
 func (s *server) edge(o serveOptions, config *tls.Config, clock evidence.Clock) web.Config {
 	return web.Config{
-		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Transcripts: s.transcripts, Retention: s.retention,
+		Store: s.db, People: s.people, Access: s.access, Cases: s.cases, Consents: s.consent, Exports: s.exports, Observing: s.observing, Transcripts: s.transcripts, Derivatives: s.derivatives, Retention: s.retention,
 		Recording: s.recorder, Rehearsals: s.rehearsals, Objects: s.objects, Keys: s.keys, Checkpoints: s.checkpoints, Trust: s.seal.Trust(), OutsideTime: o.timestamp != "",
 		BaseURL: s.url, TLS: config, TrustedProxies: o.proxies, MetricsToken: o.metrics,
 		Probes: []web.Probe{

@@ -9,18 +9,19 @@ package access
 
 // Kinds of evidence.Resource.
 const (
-	KindSystem    = "system" // the installation; it has no ID
-	KindAgency    = "agency"
-	KindAccount   = "account"
-	KindCase      = "case"
-	KindPerson    = "person"
-	KindConsent   = "consent"
-	KindInterview = "interview"
-	KindGrant     = "grant"
-	KindExport    = "export"
-	KindHold      = "hold"
-	KindErasure   = "erasure"
-	KindSheet     = "sheet" // one thing written down in a case file
+	KindSystem     = "system" // the installation; it has no ID
+	KindAgency     = "agency"
+	KindAccount    = "account"
+	KindCase       = "case"
+	KindPerson     = "person"
+	KindConsent    = "consent"
+	KindInterview  = "interview"
+	KindGrant      = "grant"
+	KindExport     = "export"
+	KindHold       = "hold"
+	KindErasure    = "erasure"
+	KindDerivative = "derivative"
+	KindSheet      = "sheet" // one thing written down in a case file
 )
 
 // Actions: everything that anyone can do in the system. Each is decided by
@@ -118,6 +119,12 @@ const (
 	TranscriptCertify = "transcript.certify" // interview
 	TranscriptList    = "transcript.list"    // interview: which versions there are
 
+	DerivativeRequest = "derivative.request" // interview: a copy, redacted or trimmed
+	DerivativeList    = "derivative.list"    // interview: which there are
+	DerivativeRelease = "derivative.release" // derivative
+	DerivativeRefuse  = "derivative.refuse"  // derivative
+	DerivativeFetch   = "derivative.fetch"   // derivative: it leaves
+
 	ExportRequest = "export.request" // interview
 	ExportApprove = "export.approve" // export
 	ExportRead    = "export.read"    // export: download of what was approved
@@ -156,6 +163,9 @@ const (
 	EntryDeliver        = "media.deliver"           // a delivery window was opened
 	EntryPreview        = "media.preview"           // small pictures or loudness were delivered
 	EntryTranscript     = "transcript.deliver"      // the text of a stretch was delivered
+	EntryDerivativeMade = "derivative.made"         // a copy was made
+	EntryDerivativeFail = "derivative.failed"       // a copy could not be made
+	EntryDerivative     = "derivative.deliver"      // a copy was shown
 	EntryRefuse         = "media.refuse"            // media was refused; limited rate
 	EntryGrantEnd       = "grant.end"               // a grant ended with what it rested on
 	EntryConsentEnd     = "interview.consent_ended" // recording must stop

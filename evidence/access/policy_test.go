@@ -33,11 +33,12 @@ var actionsByKind = map[string][]string{
 	KindPerson:  {PersonEdit, PersonLink, ConsentRecord},
 	KindConsent: {ConsentAttest, ConsentWithdraw, ConsentReceipt},
 	KindInterview: {InterviewRead, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, DangerRaise, SourceAdd, GrantRequest, ExposureRead, ExportRequest, ExportAlone, ClipRequest, MediaPlay, InterviewWatch, ErasureRequest, InterviewPropose, InterviewSettle, InterviewCalls, InterviewNote,
-		TranscriptWrite, TranscriptCertify, TranscriptList},
-	KindGrant:   {GrantRead, GrantApprove, GrantReject, GrantRevoke, GrantAccept, GrantExtend, GrantAttest},
-	KindExport:  {ExportApprove, ExportRead, ExportReceive},
-	KindHold:    {HoldLift},
-	KindErasure: {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
+		TranscriptWrite, TranscriptCertify, TranscriptList, DerivativeRequest, DerivativeList},
+	KindGrant:      {GrantRead, GrantApprove, GrantReject, GrantRevoke, GrantAccept, GrantExtend, GrantAttest},
+	KindExport:     {ExportApprove, ExportRead, ExportReceive},
+	KindHold:       {HoldLift},
+	KindDerivative: {DerivativeRelease, DerivativeRefuse, DerivativeFetch},
+	KindErasure:    {ErasureRead, ErasureApprove, ErasureReject, ErasureAttest},
 }
 
 func TestEveryActionIsInTheSchema(t *testing.T) {
@@ -100,14 +101,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func everybody() []who {
 	reading := []string{knowCase, CaseRead, PersonRead, ConsentRead, InterviewRead, FileRead, FileOpen}
-	asking := []string{GrantRequest, ExposureRead, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise, TranscriptList}
+	asking := []string{GrantRequest, ExposureRead, ConsentAttest, MediaPlay, ClipRequest, FileWrite, DangerRaise, TranscriptList, DerivativeList}
 	party := []string{GrantRead, GrantRevoke, FileClose, GrantExtend}
 	held := []string{GrantAccept, GrantAttest}
 	watching := []string{InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls}
-	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, RulingWrite, SeparationDecide, TranscriptCertify}
-	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage, TranscriptWrite, TranscriptCertify}
+	managing := []string{CaseStage, TeamAdd, TeamRemove, PersonAdd, PersonEdit, PersonLink, InterviewPlan, InterviewCancel, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords, InterviewCalls, FileManage, FileClose, SeparationRead, SeparationWrite, RulingWrite, SeparationDecide, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse}
+	conducting := []string{PersonAdd, InterviewPlan, InterviewCancel, InterviewStart, InterviewPause, InterviewResume, InterviewStop, InterviewMark, SourceAdd, PersonWords, InterviewWatch, InterviewPropose, InterviewNote, InterviewCalls, InterviewSettle, FileManage, TranscriptWrite, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse}
 	custody := []string{LogRead, LogAudit, DiscontinuityPropose, DiscontinuityApprove, AccountApprove, AccountRecoverApprove, CaseLogRead, GrantRead, GrantApprove, GrantReject, GrantRevoke, ExportRequest, ExportApprove, ExportRead, ExportReceive, ClipRequest, ExposureRead,
-		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide, TranscriptList, TranscriptWrite}
+		RetentionList, RetentionClass, RetentionRead, RetentionSet, RetentionKeep, HoldPlace, HoldLift, ErasureRequest, ErasureRead, ErasureApprove, ErasureReject, ErasureAttest, SeparationRead, SeparationDecide, TranscriptList, TranscriptWrite, DerivativeList, DerivativeFetch}
 	kept := []string{RetentionRead, ErasureRead}
 	own := func(s *Standing) { s.Own = true }
 	return []who{
@@ -137,28 +138,28 @@ func everybody() []who {
 			change: func(s *Standing) { s.Child = true }, may: with(reading, asking, managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},
 		{name: "case manager, a child's grant of her own", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.Child, s.CustodianApproved, s.Own = true, true, true },
-			may:    with(reading, remove(asking, ConsentAttest), managing, kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, GrantExtend, ExportRead, ExportReceive})},
+			may:    with(reading, remove(asking, ConsentAttest), remove(managing, DerivativeRelease, DerivativeRefuse), kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke, GrantExtend, ExportRead, ExportReceive, DerivativeFetch})},
 		{name: "interviewer on the case", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer},
 			may: with(reading, asking, conducting, []string{RoomCheck, RoomRehearse, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead})},
 		{name: "interviewer who recorded the consent and asked", role: evidence.RoleInterviewer, agency: here, roles: []evidence.Role{evidence.RoleInterviewer}, change: own,
-			may: with(reading, remove(asking, ConsentAttest), conducting, []string{RoomCheck, RoomRehearse, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead}, party, []string{ExportRead, ExportReceive})},
+			may: with(reading, remove(asking, ConsentAttest), remove(conducting, DerivativeRelease, DerivativeRefuse), []string{RoomCheck, RoomRehearse, ConsentRecord, ConsentWithdraw, ConsentReceipt, CaseLogRead}, party, []string{ExportRead, ExportReceive, DerivativeFetch})},
 		{name: "observer on the case", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, may: with(reading, asking, watching)},
 		{name: "observer without consent to be watched", role: evidence.RoleObserver, agency: here, roles: []evidence.Role{evidence.RoleObserver}, silent: true, may: with(reading, asking, remove(watching, InterviewWatch))},
 		{name: "prosecutor who was made an observer too", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor, evidence.RoleObserver},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, remove(watching, InterviewWatch))},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewWatch, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse}, remove(watching, InterviewWatch))},
 		{name: "administrator made an observer by force", role: evidence.RoleAdmin, agency: here, roles: []evidence.Role{evidence.RoleObserver},
 			may: with(reading, []string{AgencyCreate, RoomCreate, RoomRehearse, DeviceList, DeviceRevoke, AccountPropose, AccountApprove, AccountInvite, AccountDisable, SessionList, SessionEnd, AccountRecover, AccountRecoverApprove, ConsentAttest, FileWrite, DangerRaise, ExposureRead})},
 		{name: "prosecutor on the case", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor},
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify})},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse})},
 		{name: "prosecutor who holds the grant", role: evidence.RoleProsecutor, agency: other, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Recipient = true },
-			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify}, party, held)},
+			may: with(reading, asking, kept, []string{CaseLogRead, PersonLink, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse}, party, held)},
 		{name: "prosecutor without the case", role: evidence.RoleProsecutor, agency: other, may: with()},
 		{name: "advocate on the case", role: evidence.RoleAdvocate, agency: other, roles: []evidence.Role{evidence.RoleAdvocate},
 			may: with(reading, asking, kept, []string{CaseLogRead, GrantRead, ConsentRecord, ConsentWithdraw, ConsentReceipt, PersonWords}, watching)},
 		{name: "linked to a suspect", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor}, change: func(s *Standing) { s.Linked = true }, may: nil},
 		{name: "linked to a suspect, and a decision lifts it", role: evidence.RoleProsecutor, agency: here, roles: []evidence.Role{evidence.RoleProsecutor},
 			change: func(s *Standing) { s.Linked, s.Lifted = true, true },
-			may:    with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify})},
+			may:    with(reading, asking, kept, []string{CaseLogRead, PersonLink, GrantRead, ExportRequest, InterviewCalls, HoldPlace, SeparationWrite, RulingWrite, TranscriptWrite, TranscriptCertify, DerivativeRequest, DerivativeRelease, DerivativeRefuse})},
 		{name: "case manager, giving a part to somebody who is kept apart", role: evidence.RoleCaseManager, agency: here, roles: []evidence.Role{evidence.RoleCaseManager},
 			change: func(s *Standing) { s.SubjectApart = true },
 			may:    with(reading, remove(asking, GrantRequest), remove(managing, TeamAdd, InterviewPlan, FileManage), kept, []string{CaseOpen, RoomCheck, CaseLogRead, GrantRead, GrantRevoke})},

@@ -66,7 +66,7 @@ func (s *Service) Authorize(ctx context.Context, actor evidence.Actor, action st
 }
 
 // closable are the acts that show or hand out what was recorded.
-var closable = []string{MediaPlay, GrantApprove, ExportRequest, ExportApprove, ExportRead, ExportAlone, ClipRequest}
+var closable = []string{MediaPlay, GrantApprove, ExportRequest, ExportApprove, ExportRead, ExportAlone, ClipRequest, DerivativeRelease, DerivativeFetch}
 
 // errHidden is the one answer for what does not exist and for what somebody may not
 // know of.
@@ -146,7 +146,7 @@ func (s *Service) facts(actor evidence.Actor, st Standing, now evidence.Instant)
 
 var entityTypes = map[string]types.EntityType{
 	KindSystem: "Installation", KindAgency: "Agency", KindAccount: "Account", KindCase: "Case", KindPerson: "Person",
-	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export", KindHold: "Hold", KindErasure: "Erasure", KindSheet: "Sheet",
+	KindConsent: "Consent", KindInterview: "Interview", KindGrant: "Grant", KindExport: "Export", KindHold: "Hold", KindErasure: "Erasure", KindSheet: "Sheet", KindDerivative: "Derivative",
 }
 
 func entitiesOf(actor evidence.Actor, on evidence.Resource, st Standing) *entities {

@@ -22,7 +22,7 @@ const (
 	// AlgorithmECDSA is the algorithm id of ECDSA over P-256 with SHA-256.
 	AlgorithmECDSA = "ecdsa-p256-sha256"
 
-	maxBundle = 1 << 20
+	maxBundle = 4 << 20 // a derivation names every segment that was read
 )
 
 // The bundle is written and read as the canonical JSON of these types, so that

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -60,52 +61,115 @@ func Find(ctx context.Context) (*Tool, error) {
 func (t *Tool) Isolated() bool { return t.isolate }
 
 func (t *Tool) version(ctx context.Context) ([]byte, error) {
-	return t.run(ctx, strings.NewReader(""), 64<<10, "-version")
+	out := &bounded{most: 64 << 10}
+	err := t.run(ctx, Work{In: []io.Reader{strings.NewReader("")}, Out: out, Args: []string{"-version"}, Most: MaxTime})
+	return out.kept.Bytes(), err
+}
+
+// Version is what the tool calls itself, such as "5.1.9-0+deb12u1".
+func (t *Tool) Version(ctx context.Context) (string, error) {
+	text, err := t.version(ctx)
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 3 {
+		return "", fmt.Errorf("%w: its version cannot be read: %v", ErrFailed, err)
+	}
+	return fields[2], nil
 }
 
 // Run feeds in to ffmpeg's standard input and returns its standard output. args
 // stand between the global options and nothing: name pipe:0 and pipe:1 in them.
 // The error wraps [ErrFailed] if ffmpeg refused, complained or said too much.
 func (t *Tool) Run(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
-	global := []string{"-hide_banner", "-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "pipe"}
-	return t.run(ctx, in, MaxOutput, append(global, args...)...)
-}
-
-func (t *Tool) run(ctx context.Context, in io.Reader, most int, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, MaxTime)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, t.path, args...)
-	cmd.Env, cmd.Dir = []string{"LC_ALL=C"}, "/"
-	cmd.WaitDelay = 5 * time.Second
-	out, complaint := &bounded{most: most, full: cancel}, &bounded{most: maxComplain}
-	cmd.Stdout, cmd.Stderr = out, complaint
-	stdin, err := cmd.StdinPipe()
+	out := &bounded{most: MaxOutput, full: cancel}
+	err := t.Stream(ctx, Work{In: []io.Reader{in}, Out: out, Args: args, Most: MaxTime})
+	if out.over {
+		return nil, fmt.Errorf("%w: more than %d bytes came out", ErrFailed, MaxOutput)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return out.kept.Bytes(), nil
+}
+
+// Work is one run of ffmpeg whose output is taken as it comes.
+type Work struct {
+	// In are the inputs: the first is pipe:0, the following are pipe:3, pipe:4 and so on.
+	In []io.Reader
+	// Out is given what comes out of pipe:1. An error of it ends the run.
+	Out io.Writer
+	// Args stand behind the global options.
+	Args []string
+	// Most is how long the run may take.
+	Most time.Duration
+}
+
+// Stream does a piece of work. Errors are as those of [Tool.Run].
+func (t *Tool) Stream(ctx context.Context, w Work) error {
+	w.Args = append([]string{"-hide_banner", "-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "pipe"}, w.Args...)
+	return t.run(ctx, w)
+}
+
+func (t *Tool) run(ctx context.Context, w Work) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.Most)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, t.path, w.Args...)
+	cmd.Env, cmd.Dir = []string{"LC_ALL=C"}, "/"
+	cmd.WaitDelay = 5 * time.Second
+	complaint := &bounded{most: maxComplain}
+	cmd.Stdout, cmd.Stderr = w.Out, complaint
+	feeds := make([]io.WriteCloser, len(w.In))
+	if feeds[0], err = cmd.StdinPipe(); err != nil {
+		return err
+	}
+	for i := range w.In[1:] {
+		r, feed, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		defer feed.Close()
+		cmd.ExtraFiles, feeds[i+1] = append(cmd.ExtraFiles, r), feed
+	}
 	confine(cmd, t.isolate)
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting ffmpeg: %w", err)
+		return fmt.Errorf("starting ffmpeg: %w", err)
+	}
+	for _, r := range cmd.ExtraFiles {
+		r.Close() // the child has its own
 	}
 	// The limits stand before the first byte of media goes in.
 	limited := limit(cmd.Process.Pid)
-	var fed error
-	if limited == nil {
-		_, fed = io.Copy(stdin, in)
+	fed := make(chan error, len(feeds))
+	for i, feed := range feeds {
+		go func() {
+			var err error
+			if limited == nil {
+				_, err = io.Copy(feed, w.In[i])
+			}
+			fed <- errors.Join(err, ignoreClosed(feed.Close()))
+		}()
 	}
-	err = errors.Join(limited, ignoreClosed(stdin.Close()), cmd.Wait())
+	ended := cmd.Wait()
+	cancel()
+	for _, feed := range feeds[1:] {
+		feed.Close() // nobody reads it any more
+	}
+	var unread error
+	for range feeds {
+		unread = errors.Join(unread, <-fed)
+	}
 	switch {
-	case out.over:
-		return nil, fmt.Errorf("%w: more than %d bytes came out", ErrFailed, most)
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("running ffmpeg: %w", ctx.Err())
-	case err != nil:
-		return nil, fmt.Errorf("%w: %v: %s", ErrFailed, err, strings.TrimSpace(complaint.kept.String()))
-	case fed != nil:
+	case ctx.Err() != nil && ended != nil && (errors.Is(context.Cause(ctx), context.DeadlineExceeded) || cmd.ProcessState == nil || !cmd.ProcessState.Exited()):
+		return fmt.Errorf("running ffmpeg: %w", ctx.Err())
+	case limited != nil || ended != nil:
+		return fmt.Errorf("%w: %v: %s", ErrFailed, errors.Join(limited, ended), strings.TrimSpace(complaint.kept.String()))
+	case unread != nil:
 		// It ended well without having read everything, so it did not see all frames.
-		return nil, fmt.Errorf("%w: it did not read to the end: %v", ErrFailed, fed)
+		return fmt.Errorf("%w: it did not read to the end: %v", ErrFailed, unread)
 	}
-	return out.kept.Bytes(), nil
+	return nil
 }
 
 func ignoreClosed(err error) error {

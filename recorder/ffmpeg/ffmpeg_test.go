@@ -63,7 +63,7 @@ func TestTheChildWritesNoFile(t *testing.T) {
 
 func TestTooMuchOutputEndsIt(t *testing.T) {
 	tool := find(t)
-	_, err := tool.run(t.Context(), strings.NewReader(""), 1000, "-v", "error", "-f", "lavfi", "-i", "anullsrc", "-f", "s16le", "pipe:1")
+	_, err := tool.Run(t.Context(), strings.NewReader(""), "-f", "lavfi", "-i", "anullsrc=r=192000:cl=7.1", "-f", "s32le", "pipe:1")
 	if !errors.Is(err, ErrFailed) {
 		t.Errorf("%v", err)
 	}

@@ -58,6 +58,9 @@ func locate(ctx context.Context, q querier, account evidence.ID, on evidence.Res
 	case access.KindErasure:
 		err = q.row(ctx, `SELECT i.case_id, i.id, i.person_id, e.requested_by FROM erasure e JOIN interview i ON i.id = e.interview_id WHERE e.id = $1`, on.ID).
 			Scan(&l.caseID, &l.interview, &l.person, &requester)
+	case access.KindDerivative:
+		err = q.row(ctx, `SELECT d.case_id, d.interview_id, i.person_id, d.requested_by FROM derivative d JOIN interview i ON i.id = d.interview_id WHERE d.id = $1`, on.ID).
+			Scan(&l.caseID, &l.interview, &l.person, &requester)
 	case access.KindSheet:
 		err = q.row(ctx, `SELECT case_id, interview_id, person_id, written_by, for_account, for_role FROM sheet WHERE id = $1`, on.ID).
 			Scan(&l.caseID, &l.interview, &l.person, &requester, &recipient, &l.forRole)

@@ -17,15 +17,17 @@ func (s *Store) AddJob(ctx context.Context, j evidence.Job) error {
 	if err != nil {
 		return fmt.Errorf("job %s: %w", j.Kind, err)
 	}
-	return s.quiet(ctx, func(tx *tx) error {
-		_, err := tx.exec(ctx, `INSERT INTO job (id, agency, kind, key, payload, state, run_at, attempts, node, epoch, lease_until, error_code, version)
+	return s.quiet(ctx, func(tx *tx) error { return insertJob(ctx, tx, j, string(payload)) })
+}
+
+func insertJob(ctx context.Context, tx *tx, j evidence.Job, payload string) error {
+	_, err := tx.exec(ctx, `INSERT INTO job (id, agency, kind, key, payload, state, run_at, attempts, node, epoch, lease_until, error_code, version)
 			VALUES ($1, $2, $3, $4, $5, 'waiting', $6, 0, '', 0, 0, '', 1) ON CONFLICT (kind, key) WHERE state = 'waiting' DO NOTHING`,
-			j.ID, j.Agency, j.Kind, j.Key, string(payload), j.RunAt)
-		if err != nil {
-			return fmt.Errorf("job %s: %w", j.Kind, err)
-		}
-		return nil
-	})
+		j.ID, j.Agency, j.Kind, j.Key, payload, j.RunAt)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", j.Kind, err)
+	}
+	return nil
 }
 
 // ClaimJob gives a node the job of one of the kinds that has been due longest and

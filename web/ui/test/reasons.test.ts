@@ -18,7 +18,7 @@ function goFiles(dir: string): string[] {
   });
 }
 
-const packages = ['evidence/people', 'evidence/casefile', 'evidence/access', 'evidence/disclosure', 'evidence/retention', 'evidence/transcript', 'consent', 'recorder'];
+const packages = ['evidence/people', 'evidence/casefile', 'evidence/access', 'evidence/disclosure', 'evidence/retention', 'evidence/transcript', 'evidence/derivative', 'consent', 'recorder'];
 
 test('each reason for which the server refuses has words in every language', () => {
   const codes = new Set<string>();

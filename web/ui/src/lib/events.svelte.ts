@@ -71,6 +71,7 @@ const actions = [
   'interview.start', 'interview.pause', 'interview.resume', 'interview.stop', 'interview.seal', 'interview.mark', 'source.add',
   'interview.observe_join', 'interview.observe_leave', 'interview.observe_ended', 'interview.propose', 'interview.settle',
   'grant.request', 'grant.approve', 'grant.reject', 'grant.revoke', 'grant.end', 'grant.accept', 'grant.extend', 'grant.attest',
+  'derivative.request', 'derivative.made', 'derivative.failed', 'derivative.release', 'derivative.refuse',
   'export.request', 'export.approve', 'export.read', 'media.deliver',
   'retention.class', 'retention.set', 'retention.keep', 'retention.due', 'retention.lock', 'hold.place', 'hold.lift',
   'erasure.request', 'erasure.approve', 'erasure.reject', 'erasure.done', 'erasure.attest',
