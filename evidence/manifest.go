@@ -335,5 +335,6 @@ type SealedRecording struct {
 	// A store computes them from the pages where they are not given.
 	Nodes    [][32]byte
 	Status   []byte // the recorder's last status, JSON
+	Leaving  []byte // the signed check before the child leaves ([evidence/leaving]); empty if there is none
 	SealedAt Instant
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/leaving"
 	"github.com/toldonce/toldonce/recorder/quality"
 )
 
@@ -83,9 +84,18 @@ func (s *source) measure(now time.Duration) {
 	if now-s.seenAt < seenFor {
 		sec.Seen = s.seen
 	}
-	if s.recording {
-		s.qualityChanged(s.watch.Second(now, sec))
+	if !s.recording {
+		return
 	}
+	if sec.Sound && sec.Level != nil {
+		s.sitting.mu.Lock()
+		s.levels = true
+		if *sec.Level >= leaving.Audible {
+			s.heard++
+		}
+		s.sitting.mu.Unlock()
+	}
+	s.qualityChanged(s.watch.Second(now, sec))
 }
 
 // skew is by how much the picture comes later than its sound, by what the source's own

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/toldonce/toldonce/evidence"
+	"github.com/toldonce/toldonce/evidence/leaving"
+	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/internal/testenv"
 	"github.com/toldonce/toldonce/recorder/publish"
 	"github.com/toldonce/toldonce/recorder/quality"
@@ -84,10 +86,30 @@ func TestQualityIsSaidAndSealed(t *testing.T) {
 	}
 	w.until("the picture stands still", alarms("quality.picture_frozen"))
 	w.until("the page says it is black", alarms("quality.picture_black"))
+	if now, err := w.rec.Leaving(t.Context(), w.iv.ID); err != nil || now.File != nil || now.Record.Verdict != leaving.Look {
+		t.Errorf("while it is recorded: %v, %+v", err, now)
+	}
 	st := w.stop()
 	off()
 	if len(st.Alarms) != 0 {
 		t.Errorf("alarms of a sealed recording: %+v", st.Alarms)
+	}
+	left, err := w.rec.Leaving(t.Context(), w.iv.ID)
+	if err != nil || left.File == nil || left.Record.Verdict != leaving.Look || !left.Record.Overruled || len(left.Record.Before) != 2 {
+		t.Fatalf("the check before the child leaves: %v, %+v", err, left)
+	}
+	file, record, err := leaving.Parse(left.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, findings := leaving.Bundle(file, w.seal.Trust(), nil, "check"); findings.Any(seal.Fails) || findings.Of("leaving.signature") != seal.Holds {
+		t.Errorf("its seal: %+v", findings)
+	}
+	if !record.Judged(w.manifest(), w.store.sealed[w.iv.Recording].Manifest) {
+		t.Error("it does not say what follows from the manifest")
+	}
+	if e := w.store.entries[len(w.store.entries)-1]; e.Action != actionLeaving || e.Details["verdict"] != leaving.Look {
+		t.Errorf("custody entry: %+v", e)
 	}
 	var kinds []string
 	began := map[string]evidence.Offset{}

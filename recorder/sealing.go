@@ -148,8 +148,12 @@ func (s *sitting) conclude(ctx context.Context) error {
 		Recording: s.iv.Recording, Interview: s.iv.ID, Manifest: manifest, Statement: sealed.Statement, Bundle: sealed.Bundle,
 		Pages: s.keeper.tree.Pages(), Nodes: s.keeper.tree.UpperNodes(), Status: status, SealedAt: evidence.At(s.r.cfg.Clock()),
 	}
+	checked, err := s.leaving(ctx, m, manifest, &record)
+	if err != nil {
+		return err
+	}
 	entry := s.sealEntry(m, manifest)
-	if err := s.r.cfg.Store.SaveSealed(ctx, s.iv.ID, record, *entry); err != nil {
+	if err := s.r.cfg.Store.SaveSealed(ctx, s.iv.ID, record, *entry, *checked); err != nil {
 		if !errors.Is(err, evidence.ErrConflict) && !errors.Is(err, evidence.ErrUnknownState) {
 			return err
 		}
@@ -162,14 +166,18 @@ func (s *sitting) conclude(ctx context.Context) error {
 	return s.journal.Destroy()
 }
 
-func (s *sitting) sealEntry(m evidence.Manifest, manifest []byte) *custody.Entry {
+// stopper is who stopped the recording.
+func (s *sitting) stopper() evidence.Actor {
 	s.mu.Lock()
-	by := s.phase.StoppedBy
-	s.mu.Unlock()
-	if by.Kind == "" {
-		by = evidence.System(s.iv.Agency)
+	defer s.mu.Unlock()
+	if by := s.phase.StoppedBy; by.Kind != "" {
+		return by
 	}
-	return s.entry(by, actionSeal, s.iv.Recording, map[string]string{
+	return evidence.System(s.iv.Agency)
+}
+
+func (s *sitting) sealEntry(m evidence.Manifest, manifest []byte) *custody.Entry {
+	return s.entry(s.stopper(), actionSeal, s.iv.Recording, map[string]string{
 		"manifest": envelope.Sum(manifest).SHA256, "root": m.Tree.Root, "leaves": strconv.FormatInt(m.Tree.Size, 10),
 	})
 }
@@ -182,18 +190,29 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 	if zone == "" {
 		zone = "UTC"
 	}
+	m := s.outlineLocked()
+	m.CaseReference, m.TimeZone = facts.CaseReference, zone
+	m.Tree = s.keeper.tree.Head()
+	m.Encryption = evidence.Encryption{Scheme: envelope.Scheme, Recipient: s.keeper.sealer.Recipient()}
+	for i := range m.Tracks {
+		t := s.tracks[i]
+		m.Tracks[i].Segments, m.Tracks[i].Ledgers = s.keeper.counts[t.ev.ID], t.book.pages
+	}
+	return m
+}
+
+// outlineLocked is what of a manifest is known while it is recorded, with mu held: all
+// but what case file and keeper add. Its tracks are in the order of the sitting's.
+func (s *sitting) outlineLocked() evidence.Manifest {
 	m := evidence.Manifest{
 		Type: evidence.TypeManifest, Version: 2,
 		Recording: s.iv.Recording, Interview: s.iv.ID, Case: s.iv.Case, Agency: s.iv.Agency, Room: s.iv.Room,
-		CaseReference: facts.CaseReference, StartedAt: s.phase.StartedAt, StoppedAt: s.phase.StoppedAt, TimeZone: zone,
+		StartedAt: s.phase.StartedAt, StoppedAt: s.phase.StoppedAt,
 		Clock:   evidence.Clocks{Source: "server", Uncertainty: -1},
 		Sources: []evidence.ManifestSource{}, Tracks: []evidence.ManifestTrack{},
 		Parts: append([]evidence.Part{}, s.parts...), Events: append([]evidence.Event{}, s.events...), Gaps: append([]evidence.Gap{}, s.gaps...),
-		Tree:       s.keeper.tree.Head(),
-		Encryption: evidence.Encryption{Scheme: envelope.Scheme, Recipient: s.keeper.sealer.Recipient()},
-		Software:   s.r.cfg.Software,
+		Software: s.r.cfg.Software,
 	}
-	segments := s.keeper.counts
 	for _, src := range s.sources {
 		used := false
 		for _, t := range s.tracks {
@@ -210,9 +229,8 @@ func (s *sitting) manifest(facts RecordingFacts) evidence.Manifest {
 		t.mu.Unlock()
 		m.Tracks = append(m.Tracks, evidence.ManifestTrack{
 			ID: t.ev.ID, Source: t.ev.Source, Kind: t.ev.Kind, Codec: t.ev.Codec, Timescale: t.ev.Timescale,
-			Segments: segments[t.ev.ID], Anchors: append([]evidence.Anchor{}, s.anchors[t.number]...),
+			Anchors: append([]evidence.Anchor{}, s.anchors[t.number]...),
 			Packets: c.Packets, Frames: evidence.Frames{Whole: c.Whole, Damaged: c.Damaged, Missing: c.Missing, Uncertain: c.Uncertain},
-			Ledgers:  t.book.pages,
 			Replaces: t.ev.Replaces,
 		})
 	}

@@ -48,6 +48,10 @@ type source struct {
 	seen   []quality.Cause // what the page at the source sees
 	seenAt time.Duration
 
+	// guarded by sitting.mu
+	levels bool  // it says how loud it is
+	heard  int64 // seconds of the recording in which it could be heard
+
 	clock     *sourceClock
 	audio     *track
 	video     *track

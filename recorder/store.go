@@ -79,7 +79,7 @@ type Store interface {
 	SaveRecordingCheckpoint(ctx context.Context, recording evidence.ID, size int64, signed string) error
 	// SaveSealed writes what the seal consists of, but for the pages that are
 	// there already, and moves the interview from stopping to sealed.
-	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error
+	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entries ...custody.Entry) error
 	// Sealed returns it, or an error wrapping [evidence.ErrNotFound].
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
@@ -102,6 +102,8 @@ type Objects interface {
 type Sealer interface {
 	// Seal returns the seal over a canonical manifest.
 	Seal(ctx context.Context, manifest []byte, predicate evidence.RecordingPredicate) (seal.Sealed, error)
+	// SealFile returns the seal over any file, under a name: see [seal.Authority.SealFile].
+	SealFile(ctx context.Context, name string, content []byte, predicateType string, predicate any) (seal.Sealed, error)
 }
 
 // Gate says whether an interview may be recorded now (P9, P40, P41).

@@ -389,7 +389,7 @@ func (m *memoryStore) SaveRecordingCheckpoint(_ context.Context, _ evidence.ID, 
 	return nil
 }
 
-func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, sealed evidence.SealedRecording, e custody.Entry) error {
+func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, sealed evidence.SealedRecording, entries ...custody.Entry) error {
 	unlock, err := m.lock()
 	if err != nil {
 		return err
@@ -402,7 +402,7 @@ func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, seale
 	iv.State, iv.SealedAt = evidence.StateSealed, sealed.SealedAt
 	m.interviews[interview] = iv
 	m.sealed[sealed.Recording] = sealed
-	m.entries = append(m.entries, e)
+	m.entries = append(m.entries, entries...)
 	return nil
 }
 

@@ -28,6 +28,7 @@ type Recording interface {
 	NoteCheck(ctx context.Context, interview evidence.ID, checks []evidence.Check, overruled bool) error
 	CheckSources(interview evidence.ID) []evidence.Check
 	CheckDisk() evidence.Check
+	Leaving(ctx context.Context, interview evidence.ID) (recorder.Leaving, error)
 	Viewing
 	// Relay returns a credential for the embedded TURN server, if there is one.
 	Relay() (c recorder.Relay, ok bool, err error)

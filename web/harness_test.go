@@ -21,6 +21,7 @@ import (
 	"github.com/toldonce/toldonce/evidence/claims"
 	"github.com/toldonce/toldonce/evidence/custody"
 	"github.com/toldonce/toldonce/evidence/envelope"
+	"github.com/toldonce/toldonce/evidence/leaving"
 	"github.com/toldonce/toldonce/evidence/observation"
 	"github.com/toldonce/toldonce/evidence/seal"
 	"github.com/toldonce/toldonce/evidence/transcript"
@@ -330,6 +331,9 @@ func (s studio) NoteCheck(_ context.Context, _ evidence.ID, checks []evidence.Ch
 	return nil
 }
 func (studio) CheckSources(evidence.ID) []evidence.Check { return nil }
+func (studio) Leaving(context.Context, evidence.ID) (recorder.Leaving, error) {
+	return recorder.Leaving{Record: leaving.Record{Verdict: leaving.Look, After: []evidence.Check{{Code: leaving.Introduced, Verdict: evidence.CheckUnknown}}}, Present: []string{"person"}}, nil
+}
 func (studio) CheckDisk() evidence.Check {
 	return evidence.Check{Code: evidence.CheckDisk, Verdict: evidence.CheckUnknown}
 }

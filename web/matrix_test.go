@@ -66,6 +66,7 @@ POST   /interviews/{interview}/calls         439939334 {"kind":"question","text"
 POST   /interviews/{interview}/notes         439939334 {"text":"A note."}
 GET    /interviews/{interview}/check         43.333334
 POST   /interviews/{interview}/check         43.333334 {"lines":[{"code":"picture-rate","verdict":"good","value":30}]}
+GET    /interviews/{interview}/leaving       4.......4
 POST   /interviews/{interview}/start         43.333334
 POST   /interviews/{interview}/pause         43.333334 {"reason":"A break."}
 POST   /interviews/{interview}/resume        43.333334
@@ -200,6 +201,7 @@ GET /interviews/{interview}/status
 GET /interviews/{interview}/status/events
 GET /interviews/{interview}/sources
 GET /interviews/{interview}/verification
+GET /interviews/{interview}/leaving
 GET /interviews/{interview}/grants
 GET /interviews/{interview}/exposure
 GET /interviews/{interview}/playback

@@ -217,6 +217,8 @@ var routes = []operation{
 		patient(handle((*Server).stopInterview))},
 	{post, "/interviews/{id}/markers", "markInterview", tagInterviews, signedIn, "Mark a moment or a phase", "",
 		handle((*Server).markInterview)},
+	{get, "/interviews/{id}/leaving", "leavingCheck", tagInterviews, background, "Check before the child leaves", "While it is recorded: what the check would say now. From the seal on: what was signed with it, for ever. People introduced, breaks ended, tracks there and whole, a voice heard, the picture alive, sound and picture in step, and what the source made against what is recorded.",
+		handle((*Server).leavingCheck)},
 	{get, "/interviews/{id}/verification", "verifyInterview", tagInterviews, signedIn, "Verify the sealed recording", "Reads every stored object, rebuilds the tree and checks root, signature and timestamp. The server checks itself here; toldonce-verify does it independently.",
 		patient(handle((*Server).verifyInterview))},
 

@@ -19,13 +19,16 @@ const (
 	PlayerFile   = "PLAYER.html"                 // plays the media with no network
 	// CheckpointsFile holds what was signed of the recording while it was made.
 	CheckpointsFile = "data/recording/checkpoints.jsonl"
+	// LeavingFile is the signed check before the child left, of a whole recording
+	// (evidence/leaving).
+	LeavingFile = "data/recording/leaving-check.json"
 )
 
 // DocumentNames are the names that [Predicate].Documents may hold.
 var DocumentNames = documentNames()
 
 func documentNames() []string {
-	names := []string{CaseFile, ReceiptsFile, ExhibitFile, PlayerFile, CheckpointsFile}
+	names := []string{CaseFile, ReceiptsFile, ExhibitFile, PlayerFile, CheckpointsFile, LeavingFile}
 	for _, l := range lang.Languages {
 		names = append(names, ReportFile(l), CertificateFile(l))
 	}
@@ -67,6 +70,9 @@ func (p Package) documents(m evidence.Manifest, media []MediaFile, b *bag) (map[
 		return nil, err
 	}
 	files[PlayerFile] = player(media)
+	if p.Clip == nil && len(p.Recording.Leaving) > 0 { // of a clip it would tell of the rest
+		files[LeavingFile] = p.Recording.Leaving
+	}
 	receipts, err := p.receipts()
 	if err != nil {
 		return nil, err

@@ -253,7 +253,7 @@ func (m *memory) SaveRecordingCheckpoint(context.Context, evidence.ID, int64, st
 }
 
 // SaveSealed implements recorder.Store.
-func (m *memory) SaveSealed(_ context.Context, _ evidence.ID, sealed evidence.SealedRecording, _ custody.Entry) error {
+func (m *memory) SaveSealed(_ context.Context, _ evidence.ID, sealed evidence.SealedRecording, _ ...custody.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.interview.State != evidence.StateStopping {

@@ -303,8 +303,8 @@ func savePage(ctx context.Context, tx *tx, recording evidence.ID, page int, data
 // wrote before, and moves the interview from stopping
 // to sealed. The same recording again is no error if it is sealed with the same
 // manifest.
-func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entry custody.Entry) error {
-	err := s.write(ctx, []custody.Entry{entry}, func(tx *tx) error {
+func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entries ...custody.Entry) error {
+	err := s.write(ctx, entries, func(tx *tx) error {
 		iv, err := transition(ctx, tx, interview, []evidence.State{evidence.StateStopping}, evidence.StateSealed, sealed.SealedAt)
 		if err != nil {
 			return err
@@ -312,9 +312,9 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 		if iv.Recording != sealed.Recording {
 			return fmt.Errorf("sealing interview %s: %w: another recording", interview, evidence.ErrInvalid)
 		}
-		err = once(tx.exec(ctx, `INSERT INTO sealed_recording (recording_id, agency, interview_id, manifest, statement, bundle, status, sealed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			sealed.Recording, iv.Agency, interview, sealed.Manifest, sealed.Statement, sealed.Bundle, sealed.Status, sealed.SealedAt))
+		err = once(tx.exec(ctx, `INSERT INTO sealed_recording (recording_id, agency, interview_id, manifest, statement, bundle, status, leaving, sealed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			sealed.Recording, iv.Agency, interview, sealed.Manifest, sealed.Statement, sealed.Bundle, sealed.Status, append([]byte{}, sealed.Leaving...), sealed.SealedAt))
 		if err != nil {
 			return err
 		}
@@ -379,8 +379,8 @@ const nodesAtOnce = 500
 // SealedHead returns what a sealed recording consists of, without its pages.
 func (s *Store) SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
 	sealed := evidence.SealedRecording{Recording: recording}
-	err := s.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
-		Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.SealedAt)
+	err := s.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, leaving, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
+		Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.Leaving, &sealed.SealedAt)
 	if err != nil {
 		return evidence.SealedRecording{}, fmt.Errorf("sealed recording %s: %w", recording, notFound(err))
 	}
@@ -431,8 +431,8 @@ func (s *Store) nodes(ctx context.Context, recording evidence.ID, numbers []int6
 func (s *Store) Sealed(ctx context.Context, recording evidence.ID) (sealed evidence.SealedRecording, err error) {
 	err = s.read(ctx, func(q querier) error {
 		sealed = evidence.SealedRecording{Recording: recording}
-		err := q.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
-			Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.SealedAt)
+		err := q.row(ctx, `SELECT interview_id, manifest, statement, bundle, status, leaving, sealed_at FROM sealed_recording WHERE recording_id = $1`, recording).
+			Scan(&sealed.Interview, &sealed.Manifest, &sealed.Statement, &sealed.Bundle, &sealed.Status, &sealed.Leaving, &sealed.SealedAt)
 		if err != nil {
 			return notFound(err)
 		}

@@ -284,7 +284,7 @@ func TestSealIsOneActAndFinal(t *testing.T) {
 			pages[len(pages)-1] = append(append(pages[len(pages)-1], leaf...), '\n')
 		}
 		sealed := evidence.SealedRecording{Recording: iv.Recording, Interview: iv.ID, Manifest: []byte("manifest"), Statement: []byte("statement"), Bundle: []byte("bundle"),
-			Pages: pages, Status: []byte("{}"), SealedAt: evidence.At(in.clock()) + 5}
+			Pages: pages, Status: []byte("{}"), Leaving: []byte("check"), SealedAt: evidence.At(in.clock()) + 5}
 		if err := in.SaveSealed(t.Context(), iv.ID, sealed, act("interview.seal")); !errors.Is(err, evidence.ErrConflict) {
 			t.Fatalf("while recording: %v", err)
 		}
@@ -313,7 +313,7 @@ func TestSealIsOneActAndFinal(t *testing.T) {
 		}
 		got, err := in.Sealed(t.Context(), iv.Recording)
 		if err != nil || string(got.Manifest) != "manifest" || string(got.Bundle) != "bundle" || string(got.Statement) != "statement" || got.SealedAt != sealed.SealedAt ||
-			got.Interview != iv.ID || !slices.EqualFunc(got.Pages, pages, bytes.Equal) {
+			got.Interview != iv.ID || string(got.Leaving) != "check" || !slices.EqualFunc(got.Pages, pages, bytes.Equal) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		now := in.state(t, iv)

@@ -77,6 +77,48 @@ test('what is wrong with picture and sound is said before and while it is record
   await picture(page, 'room-alarm');
   await cover(false);
   await expect(page.getByText(t('alarm_quality_black'))).toBeHidden();
-  const stopped = await api('interviewer', 'POST', `/interviews/${world.interview}/stop`);
-  expect(stopped.data.sealed).toBe(true);
+
+  // Before the stop what is missing is said while it can be put right; after it, in
+  // large words, whether she may go, and that is signed.
+  await page.getByRole('button', { name: t('live_stop') }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByText(t('leaving_todo_still'))).toBeVisible();
+  await dialog.getByRole('checkbox', { name: 'Hana' }).check();
+  await expectAccessible(page);
+  await picture(page, 'room-before-leaving');
+  await dialog.getByRole('button', { name: t('live_stop') }).click();
+  await expect(page.getByRole('heading', { name: t('leaving_wait') })).toBeVisible();
+  await expect(page.getByText(t('leaving_todo_introduced'))).toBeVisible();
+  await expectAccessible(page);
+  await picture(page, 'room-leaving-wait');
+  const { data: check } = await api('interviewer', 'GET', `/interviews/${world.interview}/leaving`);
+  expect(check.signed).toBe(true);
+  const verdict = (code: string) => check.lines.find((it: any) => it.code === code)?.verdict;
+  expect([verdict('introduced'), verdict('still'), verdict('tracks'), verdict('speech')]).toEqual(['look', 'look', 'good', 'good']);
+  expect(check.before.find((it: any) => it.code === 'picture-light').verdict).toBe('stop');
+  expect(check.overruled).toBe(true);
+});
+
+test('whether she may go is said as it was signed', async ({ person }) => {
+  const world = await readyInterview('Lule');
+  const { page } = await person('interviewer');
+  const room = new RoomPage(page);
+  await room.open(world.interview);
+  await room.people('Lule');
+  await room.picture();
+  await room.start();
+  await expect(room.recording()).toBeVisible();
+  await room.runFor(4);
+  await page.getByRole('button', { name: t('live_stop') }).click();
+  const dialog = page.getByRole('dialog');
+  for (const who of ['Lule', t('role_interviewer')]) await dialog.getByRole('checkbox', { name: who, exact: true }).check();
+  await dialog.getByRole('button', { name: t('live_stop') }).click();
+  await page.getByRole('heading', { name: t('leaving_lines') }).waitFor();
+  // On a machine that is short of time a moment may be missing: then that is what is said.
+  const { data: check } = await api('interviewer', 'GET', `/interviews/${world.interview}/leaving`);
+  expect(check.lines.find((it: any) => it.code === 'introduced').verdict).toBe('good');
+  expect(check.verdict).toBe(check.lines.some((it: any) => it.verdict === 'look') ? 'look' : 'complete');
+  await expect(page.getByRole('heading', { name: check.verdict === 'complete' ? t('leaving_may_go', { person: 'Lule' }) : t('leaving_wait') })).toBeVisible();
+  await expectAccessible(page);
+  await picture(page, 'room-leaving-go');
 });

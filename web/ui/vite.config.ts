@@ -24,7 +24,7 @@ export default defineConfig({
         codeSplitting: {
           // Few files: what many pages share is one, the words are another.
           groups: [
-            { name: 'words', test: /src\/paraglide\/(?!messages\/(log|sheet|field|opt|apart|danger|file|room_check|rehearsal|setup|capture|camera|microphone|meter|alarm|publish|check|devices|consent_receipt|consent_sign)_)/, minShareCount: 3 },
+            { name: 'words', test: /src\/paraglide\/(?!messages\/(log|sheet|field|opt|apart|danger|file|room_check|rehearsal|setup|capture|camera|microphone|meter|alarm|publish|check|leaving|live|start|picture|rec|devices|consent_receipt|consent_sign)_)/, minShareCount: 3 },
             { name: 'shared', test: /src\/lib\/(?!player|media|text\/custody|text\/reasons|proof|sheets|documents)|node_modules\/(?!hls\.js)/, minShareCount: 2 },
           ],
         },

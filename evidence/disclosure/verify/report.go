@@ -9,6 +9,7 @@ import (
 	"github.com/toldonce/toldonce/evidence"
 	"github.com/toldonce/toldonce/evidence/disclosure"
 	"github.com/toldonce/toldonce/evidence/disclosure/lang"
+	"github.com/toldonce/toldonce/evidence/leaving"
 	"github.com/toldonce/toldonce/evidence/seal"
 )
 
@@ -60,7 +61,10 @@ type Report struct {
 	Prefix  *Span     `json:"prefix,omitempty"`
 	// Digest is the SHA-256 of the package's tag manifest: what its receipt is
 	// acknowledged with.
-	Digest    string        `json:"sha256,omitempty"`
+	Digest string `json:"sha256,omitempty"`
+	// Leaving is the verdict of the check before the child left, "complete" or "look";
+	// empty if the package holds none or it does not hold.
+	Leaving   string        `json:"leaving,omitempty"`
 	Findings  seal.Findings `json:"findings"`
 	Proved    []string      `json:"proved"`
 	NotProved []string      `json:"not_proved"`
@@ -179,6 +183,13 @@ func (r *Report) tell(l lang.Language) {
 	}
 	if r.says("custody.checkpoint", "custody.inclusion") && slices.ContainsFunc(r.Findings, func(f seal.Finding) bool { return f.Check == "custody.witness" && f.Status == seal.Holds }) {
 		proved("A witness outside the agency saw the log with these entries, and that nothing before them had been changed or removed since it first looked.")
+	}
+	if r.says("leaving.form", "leaving.bundle", "leaving.statement", "leaving.signer", "leaving.signature", "leaving.outline", "leaving.check") {
+		if r.Leaving == leaving.Complete {
+			proved("Right after the stop, before the child left, the recorder found nothing missing: people introduced, breaks ended, picture and sound there, live and in step, as far as it could measure.")
+		} else {
+			proved("Right after the stop, before the child left, the recorder said that something had to be looked at; the check itself says what.")
+		}
 	}
 	if r.says("derivation.bundle", "derivation.statement", "derivation.signer", "derivation.signature", "derivation.outline") {
 		proved("The agency's key %s signed that this file was made from the recording in the way that is stated.", r.Signer)

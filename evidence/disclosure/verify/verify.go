@@ -273,6 +273,7 @@ func (e *examination) readRecording() {
 	e.identify(subject{rec.Manifest.Recording, rec.Manifest.Interview}, rec.Seal)
 	e.pages = len(rec.Manifest.Tree.Pages)
 	e.sources, e.tracks = rec.Manifest.Sources, rec.Manifest.Tracks
+	e.leaving(rec.Manifest, manifest)
 	e.leaves = make(map[int64]evidence.Leaf, len(rec.Leaves))
 	for i, l := range rec.Leaves {
 		e.leaves[int64(i)] = l

@@ -94,6 +94,7 @@ const sentences: Record<string, Write> = {
   'device.revoke': (who) => m.log_device_revoke({ who }),
   'source.backfill': (_, e, n) => m.log_source_backfill({ interview: interview(e, n) }),
   'recording.verify': (who, e, n) => m.log_recording_verify({ who, interview: interview(e, n) }),
+  'interview.check': (_, e, n) => (e.details?.verdict === 'look' ? m.log_interview_check_look : m.log_interview_check)({ interview: interview(e, n) }),
   'interview.seal': (_, e, n) => m.log_interview_seal({ interview: interview(e, n) }),
   'interview.consent_ended': (_, e, n) => m.log_interview_consent_ended({ interview: interview(e, n) }),
   'interview.observe_ended': (_, e, n) => m.log_interview_observe_ended({ interview: interview(e, n) }),

@@ -22,10 +22,8 @@ const names: Record<Code, () => string> = {
   database: m.check_database,
 };
 
-export const checkName = (code: Code) => names[code]();
-
 /** What was measured, with its unit; nothing where a figure says nothing to a person. */
-export function checkValue(line: Line): string {
+function checkValue(line: Line): string {
   if (line.value === undefined) return '';
   const value = String(line.value);
   switch (line.code) {
@@ -80,5 +78,19 @@ const todo: Partial<Record<`${Code} ${Line['verdict']}`, () => string>> = {
   'database stop': m.check_todo_database,
 };
 
-/** What to do; nothing where nothing is to be done. */
-export const checkTodo = (line: Line) => todo[`${line.code} ${line.verdict}`]?.();
+/** A line as it is shown: its verdict, and in words what was looked at, what was measured and what to do. */
+export interface Shown {
+  code: string;
+  verdict: Line['verdict'];
+  name: string;
+  value: string;
+  todo: string | undefined;
+}
+
+export const shown = (line: Line): Shown => ({
+  code: line.code,
+  verdict: line.verdict,
+  name: names[line.code](),
+  value: checkValue(line),
+  todo: todo[`${line.code} ${line.verdict}`]?.(),
+});

@@ -1,4 +1,12 @@
 import { m } from '$m';
+import { roleWord } from '$lib/text/words';
+
+/** Somebody who was noted as present, by code, in words. */
+export function presentWord(code: string, person: string): string {
+  if (code === 'person') return person;
+  if (code === 'interviewer') return roleWord('interviewer');
+  return presentOptions().find((it) => it.value === code)?.label ?? code;
+}
 
 /** Who else can be in the room (P10). Codes go into the recording's events. */
 export const presentOptions = () => [
