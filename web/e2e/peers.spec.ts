@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { api, expect, test } from './fixtures';
+import { ReviewPage } from './pages';
 import { readyInterview } from './world';
 
 // WHIP clients that are not ours (RFC 9725): Eyevinn's, as its package ships it, on a
@@ -75,3 +76,56 @@ test("Eyevinn's WHIP client publishes from a page of another origin", async ({ p
     server.close();
   }
 });
+
+// Other codecs than H.264 from a real encoder, recorded and played back by the review page.
+for (const [codec, mime] of [
+  ['VP9', 'vp09'],
+  ['AV1', 'av01'],
+] as const) {
+  test(`what Chromium encodes as ${codec} is recorded and plays`, async ({ person }) => {
+    const world = await readyInterview(`Codec ${codec}`);
+    const { page } = await person('interviewer');
+    const { data: source } = await api('interviewer', 'POST', `/interviews/${world.interview}/sources`, { role: 'wide' });
+    await page.evaluate(
+      async ([endpoint, token, wanted]) => {
+        const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 320, height: 180 }, audio: true });
+        const pc = ((window as any).pc = new RTCPeerConnection());
+        for (const track of stream.getTracks()) {
+          const sending = pc.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+          if (track.kind !== 'video') continue;
+          const codecs = RTCRtpSender.getCapabilities('video')!.codecs.filter((it) => it.mimeType === `video/${wanted}`);
+          if (codecs.length === 0) throw new Error(`this Chromium does not encode ${wanted}`);
+          sending.setCodecPreferences(codecs);
+        }
+        await pc.setLocalDescription();
+        await new Promise<void>((resolve) => {
+          if (pc.iceGatheringState === 'complete') resolve();
+          pc.onicegatheringstatechange = () => pc.iceGatheringState === 'complete' && resolve();
+        });
+        const answer = await fetch(endpoint!, { method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/sdp' }, body: pc.localDescription!.sdp, credentials: 'omit' });
+        await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+      },
+      [source.whip, source.token, codec],
+    );
+    const status = async () => (await api('interviewer', 'GET', `/interviews/${world.interview}/status`)).data;
+    const whole = async () => (await status()).tracks.filter((it: any) => it.live && it.frames.whole > 60).length;
+    await expect.poll(async () => (await status()).tracks.filter((it: any) => it.live).length, { timeout: 60_000 }).toBe(2);
+    expect((await api('interviewer', 'POST', `/interviews/${world.interview}/start`)).status).toBe(200);
+    await expect.poll(whole, { timeout: 60_000 }).toBe(2);
+    const stopped = await api('interviewer', 'POST', `/interviews/${world.interview}/stop`);
+    expect(stopped.data.tracks.find((it: any) => it.kind === 'video').codec).toMatch(new RegExp(`^${mime}\\.`));
+    await page.evaluate(() => (window as any).pc.close());
+
+    const asked = await api('interviewer', 'POST', `/interviews/${world.interview}/grants`, {
+      source: 'all', to: 'interviewer', from: 0, until: stopped.data.elapsed_us, not_after: new Date(Date.now() + 3_600_000).toISOString(), purpose: `Look at ${codec}.`, basis: 'Art. 1', rests_on: 'law',
+    });
+    expect(asked.status, JSON.stringify(asked.data)).toBe(201);
+    expect((await api('custodian', 'POST', `/grants/${asked.data.id}/approve`)).status).toBe(200);
+    const review = new ReviewPage(page);
+    await review.open(world.interview);
+    await expect.poll(() => review.video().evaluate((v: HTMLVideoElement) => v.readyState)).toBeGreaterThanOrEqual(2);
+    await review.play();
+    await expect.poll(() => review.video().evaluate((v: HTMLVideoElement) => v.currentTime)).toBeGreaterThan(1);
+    expect(await review.video().evaluate((v: HTMLVideoElement) => v.videoHeight)).toBe(180);
+  });
+}
