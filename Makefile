@@ -44,7 +44,7 @@ lint: ui ## gofmt, go vet and staticcheck
 go-test: setup build ## The Go tests, with the race detector
 	scripts/go-test
 
-fuzz: ui ## Fuzz each target for FUZZTIME (3s)
+fuzz: ui ## Fuzz each target for FUZZTIME (2s)
 	scripts/fuzz
 
 ui-test: ui ## Type checks and unit tests of the interface

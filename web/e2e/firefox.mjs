@@ -76,7 +76,9 @@ try {
   await run(`document.querySelectorAll('form input')[2].focus()`);
   await keys(code + '\uE007');
   await until('the start page', `document.querySelector('header nav') !== null`);
+  if (complaints.length > 0) throw new Error(`the first pages complained: ${complaints.join('; ')}`);
   await go(url + path);
+  complaints.length = 0; // what the page that was left had not fetched yet is no complaint
   await until('a picture', `(document.querySelector('video')?.readyState ?? 0) >= 2`);
   await keys('l');
   await until('a picture that runs', `document.querySelector('video').currentTime > 1`);

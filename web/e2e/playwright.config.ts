@@ -9,7 +9,7 @@ export default defineConfig({
   // Figures are for `make bench` alone.
   grepInvert: process.env.TOLDONCE_BENCH ? undefined : /@bench/,
   // What does not depend on the stores is tried on one pair of them.
-  testIgnore: process.env.TOLDONCE_DB ? /(backfill|firefox|health|layout|setup|pages|states|verifier)\.spec\.ts$/ : [],
+  testIgnore: process.env.TOLDONCE_DB ? /(backfill|firefox|health|layout|pages|peers|setup|states|verifier)\.spec\.ts$/ : [],
   outputDir: 'test-results',
   globalSetup: './camera.ts',
   // One recorder, one story: the journeys build on the same demonstration.
