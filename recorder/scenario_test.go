@@ -141,7 +141,7 @@ func TestNothingFromBeforeTheStartIsKept(t *testing.T) {
 	if d := v.leaves[0].Start - a.leaves[0].Start; d > 45_000 || d < -45_000 {
 		t.Errorf("picture begins at %d, sound at %d", v.leaves[0].Start, a.leaves[0].Start)
 	}
-	want := []string{actionSourceAdd, actionStart, actionSourceJoined, actionStop, actionSeal}
+	want := []string{actionSourceAdd, actionStart, actionSourceJoined, actionStop, actionSeal, actionLeaving}
 	if got := w.store.actions(); !slices.Equal(got, want) {
 		t.Errorf("custody entries %v, want %v", got, want)
 	}
