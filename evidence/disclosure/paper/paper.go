@@ -34,9 +34,10 @@ type Page struct{ pdf *fpdf.Fpdf }
 // language is a BCP 47 tag.
 func New(title, footer, language string, at time.Time) *Page {
 	pdf := fpdf.New("P", "mm", "A4", "")
-	pdf.AddUTF8FontFromBytes(text, "", goregular.TTF)
-	pdf.AddUTF8FontFromBytes(text, "B", gobold.TTF)
-	pdf.AddUTF8FontFromBytes(code, "", gomono.TTF)
+	// fpdf writes into the bytes it is given, and papers are made at the same time.
+	pdf.AddUTF8FontFromBytes(text, "", bytes.Clone(goregular.TTF))
+	pdf.AddUTF8FontFromBytes(text, "B", bytes.Clone(gobold.TTF))
+	pdf.AddUTF8FontFromBytes(code, "", bytes.Clone(gomono.TTF))
 	pdf.SetMargins(margin, margin, margin)
 	pdf.SetAutoPageBreak(true, margin)
 	pdf.SetCreationDate(at.UTC())
