@@ -12,7 +12,7 @@ import (
 
 // LeavingCheck is the check before the child leaves.
 type LeavingCheck struct {
-	Verdict string `json:"verdict" doc:"complete: nothing was found missing; look: something has to be looked at first. What could not be measured keeps nobody. none: the recording was sealed before there was such a check." enum:"complete,look,none"`
+	Verdict string `json:"verdict" doc:"complete: nothing that was measured has to be looked at; look: something has to be looked at first. What could not be measured keeps nobody. none: the recording was sealed before there was such a check." enum:"complete,look,none"`
 	// Signed: see [recorder.Leaving].
 	Signed     bool              `json:"signed" doc:"Whether it is the signed result, which changes no more. False while the recording is not sealed."`
 	CheckedAt  *evidence.Instant `json:"checked_at_us,omitempty" doc:"When it was made, microseconds since 1970."`

@@ -15,7 +15,7 @@ const (
 	Breaks     = "breaks"     // breaks that were begun and not ended (P12)
 	Tracks     = "tracks"     // tracks of which something is recorded; sound and picture must be there
 	Whole      = "whole"      // ms of a source that are missing, what was handed over later and breaks left out
-	Speech     = "speech"     // seconds in which a voice could be heard
+	Speech     = "speech"     // seconds in which it was loud enough for a voice; nothing tells a voice from a noise
 	Silence    = "silence"    // seconds for which nothing at all was heard
 	Still      = "still"      // seconds for which the picture stood still or was dark
 	Sync       = "sync"       // seconds for which sound and picture were apart

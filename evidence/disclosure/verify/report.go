@@ -186,7 +186,7 @@ func (r *Report) tell(l lang.Language) {
 	}
 	if r.says("leaving.form", "leaving.bundle", "leaving.statement", "leaving.signer", "leaving.signature", "leaving.outline", "leaving.check") {
 		if r.Leaving == leaving.Complete {
-			proved("Right after the stop, before the child left, the recorder found nothing missing: people introduced, breaks ended, picture and sound there, live and in step, as far as it could measure.")
+			proved("Right after the stop, before the child left, the recorder found nothing that had to be looked at in what it could measure: people introduced, breaks ended, picture and sound there, less than a second missing, live and in step. What it could not measure stands in the check.")
 		} else {
 			proved("Right after the stop, before the child left, the recorder said that something had to be looked at; the check itself says what.")
 		}

@@ -53,7 +53,7 @@ function value(line: Line): string {
 export const shownLeaving = (line: Line): Shown => ({
   code: line.code,
   verdict: line.verdict,
-  name: names[line.code](),
+  name: line.code === 'whole' && !line.value && line.verdict === 'good' ? m.leaving_whole_all() : names[line.code](),
   value: value(line),
   todo: todo[`${line.code} ${line.verdict}`]?.(),
 });
