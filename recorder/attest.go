@@ -111,7 +111,7 @@ func (a *attester) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if err := a.attest(ctx, a.k.snapshot); err != nil && ctx.Err() == nil {
+		if err := a.attest(ctx, a.k.snapshot, a.k.s.journal.WaitObject); err != nil && ctx.Err() == nil {
 			a.k.s.r.log.Warn("no checkpoint of the recording could be made; it is tried again", "interview", a.k.s.iv.ID, "err", err)
 		}
 	}
@@ -170,8 +170,9 @@ func (k *keeper) snapshot(ctx context.Context, from int64) (snapshot, error) {
 }
 
 // attest signs a checkpoint of what was added since the last one and hands it to the
-// outbox. It costs as much as there are new leaves.
-func (a *attester) attest(ctx context.Context, snap func(context.Context, int64) (snapshot, error)) error {
+// outbox. It costs as much as there are new leaves. safe returns once the object at a
+// position of the outbox is not lost with this process.
+func (a *attester) attest(ctx context.Context, snap func(context.Context, int64) (snapshot, error), safe func(context.Context, spool.Position) error) error {
 	if a.k.s.r.cfg.Checkpoints == nil {
 		return nil
 	}
@@ -187,7 +188,7 @@ func (a *attester) attest(ctx context.Context, snap func(context.Context, int64)
 	}
 	// A leaf that is lost with this server must not be in a checkpoint that is not:
 	// the recording would contradict it after a restart.
-	if err := a.k.s.journal.WaitObject(ctx, s.lastPut); err != nil {
+	if err := safe(ctx, s.lastPut); err != nil {
 		return err
 	}
 	c := custody.RecordingCheckpoint{
@@ -208,7 +209,7 @@ func (a *attester) attest(ctx context.Context, snap func(context.Context, int64)
 	a.changed = make(chan struct{})
 	a.mu.Unlock()
 	a.k.s.touch()
-	if err := a.k.s.journal.WaitObject(ctx, position); err != nil {
+	if err := safe(ctx, position); err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -229,10 +230,13 @@ func (a *attester) put(from, size int64, lines, signed []byte) (spool.Position, 
 	return a.k.s.journal.Put(o)
 }
 
-// last makes a checkpoint of the whole tree when nothing is added any more; the tree
-// is the caller's.
+// last makes a checkpoint of the whole tree when nothing is added any more and all
+// of it is stored; the tree is the caller's. It waits for the object store and for no
+// disk of this node: a full one must not keep a recording from being sealed.
 func (a *attester) last(ctx context.Context) error {
-	return a.attest(ctx, func(_ context.Context, from int64) (snapshot, error) { return a.k.snapshotNow(from) })
+	return a.attest(ctx,
+		func(_ context.Context, from int64) (snapshot, error) { return a.k.snapshotNow(from) },
+		func(ctx context.Context, _ spool.Position) error { return a.k.s.journal.Drain(ctx) })
 }
 
 // acknowledge notes that the object store has a checkpoint.

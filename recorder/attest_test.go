@@ -66,7 +66,7 @@ func (c *court) setDown(down bool) {
 func (w *world) attest() {
 	w.t.Helper()
 	a := w.rec.active(w.iv.ID).keeper.attester
-	if err := a.attest(w.t.Context(), a.k.snapshot); err != nil {
+	if err := a.attest(w.t.Context(), a.k.snapshot, a.k.s.journal.WaitObject); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -117,11 +117,11 @@ func (s *sitting) recordingAtStop() bool {
 // database. It may be repeated.
 func (s *sitting) conclude(ctx context.Context) error {
 	s.keeper.putPages(int((s.keeper.tree.Size() + evidence.PageSize - 1) / evidence.PageSize))
-	if err := s.keeper.attester.last(ctx); err != nil {
-		return fmt.Errorf("last checkpoint: %w", err)
-	}
 	if err := s.journal.Drain(ctx); err != nil {
 		return fmt.Errorf("storing segments: %w", err)
+	}
+	if err := s.keeper.attester.last(ctx); err != nil {
+		return fmt.Errorf("last checkpoint: %w", err)
 	}
 	if err := s.clerk.flush(ctx); err != nil {
 		return fmt.Errorf("telling the database: %w", err)
