@@ -41,7 +41,7 @@ type keeper struct {
 	closed  bool
 	wake    *sync.Cond
 	lastPut spool.Position
-	full    map[int][]byte // full pages that the database does not have yet
+	full    map[int]fullPage // that the database does not have yet
 
 	tree   *seal.Tree          // owned by run while it runs
 	pages  int                 // pages that were put, from the first
@@ -55,7 +55,7 @@ type keeper struct {
 // newKeeper goes on behind tree, of which a checkpoint of the first attested leaves
 // is in the outbox, and of the first stored ones in the object store.
 func newKeeper(s *sitting, sealer *envelope.Sealer, tree *seal.Tree, counts map[evidence.ID]int, attested, stored int64) *keeper {
-	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, full: map[int][]byte{}, done: make(chan struct{})}
+	k := &keeper{s: s, sealer: sealer, tree: tree, counts: counts, full: map[int]fullPage{}, done: make(chan struct{})}
 	k.wake = sync.NewCond(&k.mu)
 	k.attester = newAttester(k, attested, stored)
 	go k.run()
@@ -169,6 +169,12 @@ func (k *keeper) awaitStructure() {
 	}
 }
 
+// fullPage is a full page of the manifest, with the nodes that it completed.
+type fullPage struct {
+	data  []byte
+	nodes [][32]byte
+}
+
 // putPages stores the manifest's pages up to a number, in clear: they hold
 // nothing but numbers and hashes. The name holds the content's hash, because the
 // last page may be written twice, around a crash.
@@ -177,7 +183,7 @@ func (k *keeper) putPages(until int) {
 		page := k.tree.Page(k.pages)
 		if int64(k.pages+1)*evidence.PageSize <= k.tree.Size() {
 			k.mu.Lock()
-			k.full[k.pages] = page
+			k.full[k.pages] = fullPage{page, k.tree.NodesOf(k.pages)}
 			k.mu.Unlock()
 		}
 		sum := envelope.Sum(page)
@@ -290,12 +296,12 @@ func (s *sitting) savePage(ctx context.Context, i int) error {
 		return nil
 	}
 	k.mu.Lock()
-	page := k.full[i]
+	page, waits := k.full[i]
 	k.mu.Unlock()
-	if page == nil {
+	if !waits {
 		return nil
 	}
-	if err := s.r.cfg.Store.SavePage(ctx, s.iv.Recording, i, page); err != nil {
+	if err := s.r.cfg.Store.SavePage(ctx, s.iv.Recording, i, page.data, page.nodes); err != nil {
 		return err
 	}
 	k.mu.Lock()

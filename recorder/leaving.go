@@ -38,7 +38,7 @@ func (r *Recorder) Leaving(ctx context.Context, interview evidence.ID) (Leaving,
 	if iv.State != evidence.StateSealed {
 		return Leaving{}, inState(iv.State)
 	}
-	sealed, err := r.cfg.Store.Sealed(ctx, iv.Recording)
+	sealed, err := r.cfg.Store.SealedHead(ctx, iv.Recording)
 	if err != nil {
 		return Leaving{}, err
 	}

@@ -60,10 +60,10 @@ func (s *sitting) finish() {
 	s.mu.Lock()
 	s.phase.State = evidence.StateSealed
 	s.mu.Unlock()
-	s.giveBack(ctx)
 	s.r.metrics.sealed.Add(1)
 	s.r.metrics.recordings.Add(-1)
 	close(s.finished)
+	s.giveBack(ctx) // of a sealed interview nobody waits for it
 	s.retire()
 	s.touch()
 }
@@ -158,7 +158,7 @@ func (s *sitting) conclude(ctx context.Context) error {
 			return err
 		}
 		// An earlier attempt may have been committed after all.
-		if _, reading := s.r.cfg.Store.Sealed(ctx, s.iv.Recording); reading != nil {
+		if _, reading := s.r.cfg.Store.SealedHead(ctx, s.iv.Recording); reading != nil {
 			return errors.Join(err, reading)
 		}
 	}

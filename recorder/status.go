@@ -167,7 +167,7 @@ func (r *Recorder) Status(ctx context.Context, interview evidence.ID) (Status, e
 		return Status{}, err
 	}
 	if iv.State == evidence.StateSealed {
-		sealed, err := r.cfg.Store.Sealed(ctx, iv.Recording)
+		sealed, err := r.cfg.Store.SealedHead(ctx, iv.Recording)
 		if err != nil {
 			return Status{}, err
 		}

@@ -71,17 +71,18 @@ type Store interface {
 	// RecordingKey returns them, or an error wrapping [evidence.ErrNotFound].
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 
-	// SavePage writes a full page of the manifest; the same again changes
-	// nothing. Pages are written in order.
-	SavePage(ctx context.Context, recording evidence.ID, page int, data []byte) error
+	// SavePage writes a full page of the manifest, with the nodes that it completed
+	// ([seal.Tree.NodesOf]); the same again changes nothing. Pages are written in
+	// order.
+	SavePage(ctx context.Context, recording evidence.ID, page int, data []byte, nodes [][32]byte) error
 	// SaveRecordingCheckpoint keeps a signed checkpoint of the tree, by its size; of
 	// one size the note with the most signatures stays.
 	SaveRecordingCheckpoint(ctx context.Context, recording evidence.ID, size int64, signed string) error
 	// SaveSealed writes what the seal consists of, but for the pages that are
 	// there already, and moves the interview from stopping to sealed.
 	SaveSealed(ctx context.Context, interview evidence.ID, sealed evidence.SealedRecording, entries ...custody.Entry) error
-	// Sealed returns it, or an error wrapping [evidence.ErrNotFound].
-	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+	// SealedHead returns it without Pages and Nodes, or an error wrapping [evidence.ErrNotFound].
+	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
 	// EventsAfter returns events newer than an id, oldest first.
 	EventsAfter(ctx context.Context, after int64, filter custody.EventFilter, limit int) ([]custody.Event, error)

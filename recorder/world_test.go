@@ -368,7 +368,7 @@ func (m *memoryStore) RecordingKey(_ context.Context, recording evidence.ID) ([]
 	return m.keys[recording], m.recipients[recording], nil
 }
 
-func (m *memoryStore) SavePage(context.Context, evidence.ID, int, []byte) error {
+func (m *memoryStore) SavePage(context.Context, evidence.ID, int, []byte, [][32]byte) error {
 	unlock, err := m.lock()
 	if err != nil {
 		return err
@@ -406,7 +406,7 @@ func (m *memoryStore) SaveSealed(_ context.Context, interview evidence.ID, seale
 	return nil
 }
 
-func (m *memoryStore) Sealed(_ context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
+func (m *memoryStore) SealedHead(_ context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
 	unlock, err := m.lock()
 	if err != nil {
 		return evidence.SealedRecording{}, err
@@ -819,7 +819,7 @@ func same(t testing.TB, kind evidence.TrackKind, got, want []sentFrame) {
 // manifest returns the sealed manifest after checking the seal.
 func (w *world) manifest() evidence.Manifest {
 	w.t.Helper()
-	sealed, err := w.store.Sealed(w.t.Context(), w.iv.Recording)
+	sealed, err := w.store.SealedHead(w.t.Context(), w.iv.Recording)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func (s *Server) getInterview(ctx context.Context, a evidence.Actor, in *IDPath)
 		out.Ready = len(out.Missing) == 0
 	}
 	if iv.State == evidence.StateSealed {
-		sealed, err := s.store.Sealed(ctx, iv.Recording)
+		sealed, err := s.store.SealedHead(ctx, iv.Recording)
 		if err != nil {
 			return nil, err
 		}

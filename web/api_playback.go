@@ -80,7 +80,7 @@ func (s *Server) playback(ctx context.Context, a evidence.Actor, in *IDPath) (*a
 		}
 		out.Sources = append(out.Sources, src)
 	}
-	sealed, err := s.store.Sealed(ctx, p.Recording)
+	sealed, err := s.store.SealedHead(ctx, p.Recording)
 	if err != nil {
 		return nil, err
 	}

@@ -238,6 +238,11 @@ func (m *memory) Sealed(context.Context, evidence.ID) (evidence.SealedRecording,
 	}
 	return m.sealed, nil
 }
+func (m *memory) SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error) {
+	head, err := m.Sealed(ctx, recording)
+	head.Pages, head.Nodes = nil, nil
+	return head, err
+}
 func (m *memory) OpenRecordingKey(context.Context, evidence.ID, []byte) (envelope.DataKey, error) {
 	return m.key, nil
 }

@@ -16,7 +16,7 @@ func (s *Server) replaced(ctx context.Context, p access.Playback) ([]access.Play
 	if !slices.ContainsFunc(p.Tracks, func(t access.PlaybackTrack) bool { return t.Track.Replaces != "" }) {
 		return p.Tracks, nil
 	}
-	sealed, err := s.store.Sealed(ctx, p.Recording)
+	sealed, err := s.store.SealedHead(ctx, p.Recording)
 	if err != nil {
 		return nil, err
 	}

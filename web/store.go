@@ -35,6 +35,7 @@ type Store interface {
 	// from first to last, in order; none if they were not made.
 	PreviewPages(ctx context.Context, track evidence.ID, first, last int) ([]evidence.PreviewPage, error)
 	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 
 	Renewals(ctx context.Context, recording evidence.ID) ([]seal.Renewal, error)
 

@@ -154,7 +154,7 @@ func (s *Service) provisional(ctx context.Context, e Erasure, derivatives []evid
 	if err != nil {
 		return nil, nil, err
 	}
-	sealed, err := s.Store.Sealed(ctx, e.Recording)
+	sealed, err := s.Store.SealedHead(ctx, e.Recording)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,7 +23,7 @@ type Store interface {
 	Case(ctx context.Context, id evidence.ID) (casefile.Case, error)
 	Interview(ctx context.Context, id evidence.ID) (evidence.Interview, error)
 	Segments(ctx context.Context, recording evidence.ID) ([]evidence.Segment, error)
-	Sealed(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
+	SealedHead(ctx context.Context, recording evidence.ID) (evidence.SealedRecording, error)
 	RecordingKey(ctx context.Context, recording evidence.ID) (wrapped []byte, recipient string, err error)
 	Exports(ctx context.Context, f disclosure.Filter) ([]disclosure.Export, error)
 

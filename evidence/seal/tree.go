@@ -132,15 +132,23 @@ func (t *Tree) Head() evidence.Tree {
 // clip.UpperNodes computes from the pages themselves, without hashing them again.
 func (t *Tree) UpperNodes() [][sha256.Size]byte {
 	var nodes [][sha256.Size]byte
-	for page := range int64(len(t.pages)) {
-		for level, n := 0, page; ; level, n = level+1, n>>1 {
-			nodes = append(nodes, t.stored[tlog.StoredHashIndex(pageLevel+level, n)])
-			if n&1 == 0 {
-				break
-			}
-		}
+	for page := range t.pages {
+		nodes = append(nodes, t.NodesOf(page)...)
 	}
 	return nodes
+}
+
+// NodesOf returns those of [Tree.UpperNodes] that full page i completed: its root,
+// and the roots above of which it is the last page. They begin at
+// tlog.StoredHashCount(i). It panics if page i is not full.
+func (t *Tree) NodesOf(i int) [][sha256.Size]byte {
+	var nodes [][sha256.Size]byte
+	for level, n := 0, int64(i); ; level, n = level+1, n>>1 {
+		nodes = append(nodes, t.stored[tlog.StoredHashIndex(pageLevel+level, n)])
+		if n&1 == 0 {
+			return nodes
+		}
+	}
 }
 
 // pageLevel is the level of a full page's root above the leaves.

@@ -245,7 +245,7 @@ func (m *memory) RecordingKey(context.Context, evidence.ID) ([]byte, string, err
 }
 
 // SavePage implements recorder.Store: the seal brings all pages.
-func (m *memory) SavePage(context.Context, evidence.ID, int, []byte) error { return nil }
+func (m *memory) SavePage(context.Context, evidence.ID, int, []byte, [][32]byte) error { return nil }
 
 // SaveRecordingCheckpoint implements recorder.Store: a rehearsal has no signer of them.
 func (m *memory) SaveRecordingCheckpoint(context.Context, evidence.ID, int64, string) error {
@@ -264,7 +264,7 @@ func (m *memory) SaveSealed(_ context.Context, _ evidence.ID, sealed evidence.Se
 }
 
 // Sealed implements recorder.Store.
-func (m *memory) Sealed(context.Context, evidence.ID) (evidence.SealedRecording, error) {
+func (m *memory) SealedHead(context.Context, evidence.ID) (evidence.SealedRecording, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sealed == nil {

@@ -93,7 +93,7 @@ func (t *take) finish() {
 // verify judges the recording as one that is evidence is judged: the seal, the manifest,
 // the tree, and every object read, hashed and opened.
 func (t *take) verify(ctx context.Context) (seal.Findings, int, error) {
-	sealed, err := t.store.Sealed(ctx, t.recording)
+	sealed, err := t.store.SealedHead(ctx, t.recording)
 	if err != nil {
 		return nil, 0, err
 	}

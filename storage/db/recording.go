@@ -276,10 +276,16 @@ func (s *Store) RecordingKey(ctx context.Context, recording evidence.ID) (wrappe
 }
 
 // SavePage writes a full page of a recording's manifest while it is being
-// recorded, so that the seal has little to write. The same page again changes
-// nothing; another in its place is an error wrapping [evidence.ErrConflict].
-func (s *Store) SavePage(ctx context.Context, recording evidence.ID, page int, data []byte) error {
-	err := s.quiet(ctx, func(tx *tx) error { return savePage(ctx, tx, recording, page, data) })
+// recorded, with the nodes that it completed, so that the seal has little to write
+// however long the recording was. The same page again changes nothing; another in
+// its place is an error wrapping [evidence.ErrConflict].
+func (s *Store) SavePage(ctx context.Context, recording evidence.ID, page int, data []byte, nodes [][32]byte) error {
+	err := s.quiet(ctx, func(tx *tx) error {
+		if err := savePage(ctx, tx, recording, page, data); err != nil {
+			return err
+		}
+		return saveNodes(ctx, tx, recording, page, nodes)
+	})
 	if err != nil {
 		return fmt.Errorf("page %d of recording %s: %w", page, recording, err)
 	}
@@ -326,18 +332,23 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 		if err != nil {
 			return err
 		}
+		slices.Sort(there)
+		kept := 0 // pages that are there with their nodes
+		for kept < len(there) && there[kept] == kept {
+			kept++
+		}
 		for i, page := range sealed.Pages {
-			if slices.Contains(there, i) {
+			if _, found := slices.BinarySearch(there, i); found {
 				continue
 			}
 			if err := savePage(ctx, tx, sealed.Recording, i, page); err != nil {
 				return err
 			}
 		}
-		return saveNodes(ctx, tx, sealed)
+		return saveNodesFrom(ctx, tx, sealed, kept)
 	})
 	if errors.Is(err, evidence.ErrConflict) {
-		there, reading := s.Sealed(ctx, sealed.Recording)
+		there, reading := s.SealedHead(ctx, sealed.Recording)
 		if reading == nil && string(there.Manifest) == string(sealed.Manifest) {
 			return nil
 		}
@@ -345,8 +356,9 @@ func (s *Store) SaveSealed(ctx context.Context, interview evidence.ID, sealed ev
 	return err
 }
 
-// saveNodes writes the upper nodes of a sealed recording's tree; again is no error.
-func saveNodes(ctx context.Context, tx *tx, sealed evidence.SealedRecording) error {
+// saveNodesFrom writes the upper nodes of a sealed recording's tree from a page on;
+// again is no error.
+func saveNodesFrom(ctx context.Context, tx *tx, sealed evidence.SealedRecording, page int) error {
 	nodes := sealed.Nodes
 	if len(nodes) == 0 {
 		computed, err := clip.UpperNodes(sealed.Pages)
@@ -357,13 +369,19 @@ func saveNodes(ctx context.Context, tx *tx, sealed evidence.SealedRecording) err
 			nodes = append(nodes, h)
 		}
 	}
+	return saveNodes(ctx, tx, sealed.Recording, page, nodes[min(tlog.StoredHashCount(int64(page)), int64(len(nodes))):])
+}
+
+// saveNodes writes nodes of a tree that begin with those of a page.
+func saveNodes(ctx context.Context, tx *tx, recording evidence.ID, page int, nodes [][32]byte) error {
+	begin := int(tlog.StoredHashCount(int64(page)))
 	for first := 0; first < len(nodes); first += nodesAtOnce {
 		some := nodes[first:min(first+nodesAtOnce, len(nodes))]
-		args := []any{sealed.Recording}
+		args := []any{recording}
 		rows := make([]string, len(some))
 		for i, h := range some {
 			args = append(args, h[:])
-			rows[i] = fmt.Sprintf("($1, %d, $%d)", first+i, len(args))
+			rows[i] = fmt.Sprintf("($1, %d, $%d)", begin+first+i, len(args))
 		}
 		if _, err := tx.exec(ctx, "INSERT INTO sealed_node (recording_id, node, hash) VALUES "+strings.Join(rows, ", ")+" ON CONFLICT (recording_id, node) DO NOTHING", args...); err != nil {
 			return err
@@ -407,7 +425,7 @@ func (s *Store) SealedNodes(ctx context.Context, recording evidence.ID, numbers 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.quiet(ctx, func(tx *tx) error { return saveNodes(ctx, tx, sealed) }); err != nil {
+	if err := s.quiet(ctx, func(tx *tx) error { return saveNodesFrom(ctx, tx, sealed, 0) }); err != nil {
 		return nil, fmt.Errorf("nodes of recording %s: %w", recording, err)
 	}
 	return s.nodes(ctx, recording, numbers)
