@@ -136,6 +136,17 @@ func (r *Recorder) Close() error {
 	return errors.Join(errs...)
 }
 
+// hold keeps [Recorder.Close] waiting until tasks.Done, unless it has begun.
+func (r *Recorder) hold() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sittings == nil {
+		return false
+	}
+	r.tasks.Add(1)
+	return true
+}
+
 // Ingest is where sources arrive, for another recorder that takes some of its own by
 // the same addresses. It ends with this recorder.
 func (r *Recorder) Ingest() *ingest.Server { return r.ingest }

@@ -62,10 +62,34 @@ func (s *sitting) finish() {
 	s.mu.Unlock()
 	s.r.metrics.sealed.Add(1)
 	s.r.metrics.recordings.Add(-1)
+	discarding := s.r.hold()
 	close(s.finished)
-	s.giveBack(ctx) // of a sealed interview nobody waits for it
+	if discarding {
+		s.discard(ctx)
+		s.r.tasks.Done()
+	}
 	s.retire()
 	s.touch()
+}
+
+// discard removes what nobody waits for once the interview is sealed: its journals
+// and its lease. What it leaves, a start of the recorder removes.
+func (s *sitting) discard(ctx context.Context) {
+	for wait := backOffFirst; ; wait = min(2*wait, backOffLast) {
+		err := s.journal.Destroy()
+		if err == nil {
+			break
+		}
+		s.r.log.Error("removing the journals of a sealed interview", "interview", s.iv.ID, "err", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+	s.giveBack(ctx)
 }
 
 // farewell declares what a source that is away has not sent until the stop.
@@ -163,7 +187,7 @@ func (s *sitting) conclude(ctx context.Context) error {
 		}
 	}
 	s.clerk.close()
-	return s.journal.Destroy()
+	return nil
 }
 
 // stopper is who stopped the recording.

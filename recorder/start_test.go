@@ -73,6 +73,9 @@ func TestAnInterviewOfAnotherNodeIsNotStarted(t *testing.T) {
 	w.store.mu.Unlock()
 	w.start()
 	w.stop()
+	if err := w.rec.Close(); err != nil { // it waits for what follows a seal
+		t.Fatal(err)
+	}
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
 	if w.store.lease.Until != 0 {
